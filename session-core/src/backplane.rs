@@ -1,0 +1,84 @@
+//! How a store tells other nodes that something has changed.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::error::Error;
+use crate::key::Key;
+use crate::record::Revision;
+
+/// Announces the changes of a store to caches on every node.
+///
+/// # Contract
+///
+/// A store announces on one or several **lanes**: one for each primary that executes writes. On a
+/// lane there is one order of events: that in which the primary executed them.
+///
+/// - Every create, replace, rotate and delete is announced in the same atomic step as the write,
+///   a delete even if there was nothing to delete. A touch is not announced.
+/// - A [`Subscription`] yields, in order and without gaps, every event executed after
+///   [`subscribe`](Backplane::subscribe) returned, or it ends.
+/// - An [`echo`](Backplane::echo) is a *write* on the lane's primary, so a server that may no
+///   longer write cannot answer one, and comes back through the subscription behind
+///   everything executed before it. Who has handled an echo has seen every change that was
+///   acknowledged before the echo was sent. This is what staleness bounds are built on.
+///
+/// The conformance clauses are `backplane_announces_changes`, `backplane_announces_deletes` and
+/// `backplane_echo_comes_last`.
+#[async_trait]
+pub trait Backplane: fmt::Debug + Send + Sync + 'static {
+    /// The lanes there are at the moment.
+    fn lanes(&self) -> Vec<Lane>;
+
+    /// The lane on which changes of `key` are announced at the moment.
+    fn lane_of(&self, key: &Key) -> Lane;
+
+    /// Starts listening on a lane, to announcements and to the echoes of `node`.
+    async fn subscribe(&self, lane: Lane, node: NodeId) -> Result<Box<dyn Subscription>, Error>;
+
+    /// Sends an echo to the subscription of `node`, and reads the namespace's epoch on the way.
+    async fn echo(&self, lane: Lane, node: NodeId, number: u64) -> Result<Epoch, Error>;
+}
+
+/// A stream of events from one lane.
+#[async_trait]
+pub trait Subscription: fmt::Debug + Send {
+    /// The next event. Cancelling the call loses none.
+    ///
+    /// # Errors
+    ///
+    /// The subscription has ended: events may have been lost, and none will follow.
+    async fn next(&mut self) -> Result<Event, Error>;
+}
+
+/// One of the primaries of a store, by a number that is stable while [`Backplane::lanes`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lane(pub u16);
+
+/// A node that listens, by a number drawn at random when it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NodeId(pub u64);
+
+/// Which life of the stored data this is. Another value means that everything known from before
+/// is worthless: the store was flushed, restored or swapped, or an operator said so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Epoch(pub u64);
+
+/// What comes through a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A session has changed.
+    Changed(Key, Change),
+    /// The echo of that number is back.
+    Echo(u64),
+}
+
+/// What became of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is at this revision now.
+    Revision(Revision),
+    /// It is gone, for good.
+    Removed,
+}

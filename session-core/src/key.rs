@@ -1,0 +1,93 @@
+//! What a store sees of a token.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+
+use crate::namespace::Namespace;
+use crate::token::{Partition, Token};
+
+/// Where a session lies: the token's partition and the SHA-256 digest of namespace and secret.
+///
+/// This is all that a store, a log or an error ever sees, so a leaked dump of the store opens
+/// no session (compare TYPO3 GHSA-954j-f27r-cj52) and looking one up by its digest leaks
+/// nothing through timing (compare Rack CVE-2019-16782).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    partition: Partition,
+    digest: [u8; Key::DIGEST_BYTES],
+}
+
+impl Key {
+    /// Length of the digest.
+    pub const DIGEST_BYTES: usize = 32;
+
+    /// The key of `token` in `namespace`.
+    pub fn of(token: &Token, namespace: &Namespace) -> Self {
+        let name = namespace.as_str().as_bytes();
+        let digest = Sha256::new()
+            // The length keeps (name, secret) unambiguous; a namespace fits in a byte.
+            .chain_update([name.len() as u8])
+            .chain_update(name)
+            .chain_update(token.secret())
+            .finalize();
+        Self { partition: token.partition(), digest: digest.into() }
+    }
+
+    /// Puts a key together again from what a store or an announcement holds.
+    pub const fn from_parts(partition: Partition, digest: [u8; Self::DIGEST_BYTES]) -> Self {
+        Self { partition, digest }
+    }
+
+    /// Where stores that spread keys over machines place this one.
+    pub const fn partition(&self) -> Partition {
+        self.partition
+    }
+
+    /// The digest.
+    pub const fn digest(&self) -> &[u8; Self::DIGEST_BYTES] {
+        &self.digest
+    }
+}
+
+/// The partition in hexadecimal, a colon, the digest in unpadded base64url.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.partition, URL_SAFE_NO_PAD.encode(self.digest))
+    }
+}
+
+/// The first characters, enough to tell two keys of a log apart.
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({}:{}..)", self.partition, URL_SAFE_NO_PAD.encode(&self.digest[..6]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::OsEntropy;
+
+    #[test]
+    fn namespaces_have_different_keys_for_one_token() {
+        let token = Token::random(&OsEntropy).unwrap();
+        let shop = Key::of(&token, &Namespace::parse("shop").unwrap());
+        let wiki = Key::of(&token, &Namespace::parse("wiki").unwrap());
+        assert_eq!(shop, Key::of(&token, &Namespace::parse("shop").unwrap()));
+        assert_ne!(shop.digest(), wiki.digest());
+        assert_eq!(shop.partition(), wiki.partition());
+    }
+
+    #[test]
+    fn neither_form_shows_the_secret() {
+        let token = Token::random(&OsEntropy).unwrap();
+        let key = Key::of(&token, &Namespace::parse("shop").unwrap());
+        let secret = URL_SAFE_NO_PAD.encode(token.secret());
+        assert!(!format!("{key} {key:?}").contains(&secret));
+        assert_eq!(key.to_string().len(), 4 + 1 + 43);
+        assert_eq!(Key::from_parts(key.partition(), *key.digest()), key);
+    }
+}
