@@ -1,1 +1,22 @@
-//! session-kit
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "config")]
+pub mod config;
+
+pub use session_core::*;
+
+/// The tower layer and the extractors for axum.
+#[cfg(feature = "axum")]
+pub mod axum {
+    pub use session_axum::*;
+}
+
+/// The embedded store: sessions in this process.
+#[cfg(feature = "memory")]
+pub mod memory {
+    pub use session_memory::*;
+}
+
+#[cfg(feature = "memory")]
+pub use session_memory::MemoryStore;

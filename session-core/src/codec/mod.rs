@@ -1,11 +1,36 @@
 //! How values become bytes, and fields a payload.
 
+#[cfg(feature = "cbor")]
+mod cbor;
+#[cfg_attr(not(feature = "compress"), path = "no_compress.rs")]
+mod compress;
+mod failure;
+pub mod frame;
+mod json;
+mod limits;
+#[cfg(feature = "msgpack")]
+mod msgpack;
+mod payload;
+#[cfg(feature = "cbor")]
+mod readable;
+#[cfg_attr(not(feature = "encrypt"), path = "no_seal.rs")]
+mod seal;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "cbor")]
+pub use self::cbor::Cbor;
+pub use self::json::Json;
+pub use self::limits::Limits;
+#[cfg(feature = "msgpack")]
+pub use self::msgpack::MessagePack;
+pub(crate) use self::payload::PayloadFormat;
 use crate::error::Error;
 use crate::fields::Fields;
 
@@ -13,7 +38,14 @@ use crate::fields::Fields;
 ///
 /// Object-safe, so that an application names no codec in its types. Implement it to plug in a
 /// format of your own: `encode` and `decode` are usually one call each into a serde format.
-/// Values must be self-describing if payloads are to survive a change of codec.
+///
+/// # Change of codec
+///
+/// A payload of another known codec is carried over value by value when it is loaded, without
+/// knowledge of the values' types. That takes a format that describes itself, and one whose
+/// serializer and deserializer say that they are human-readable, so that types with a textual
+/// and a compact form keep the textual one. Maps with keys other than strings, integers beyond
+/// 64 bits and unit structs are not sure to survive.
 ///
 /// Compression and encryption are not a codec's business: they wrap whatever it packed.
 pub trait Codec: fmt::Debug + Send + Sync + 'static {
@@ -56,8 +88,10 @@ pub type ReadValue<'a> = &'a mut (
                  + 'a
          );
 
-/// Deepest nesting that is decoded.
-pub const MAX_DEPTH: usize = 128;
+/// Deepest nesting of arrays and maps in a value. A deeper one is refused when it is encoded, so
+/// that nothing is stored that cannot be read again, and when it is decoded. (It is what
+/// serde_json follows.)
+pub const MAX_DEPTH: usize = 127;
 
 /// The number of a codec. Below 128: ours; from 128 on: yours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,6 +104,17 @@ impl CodecId {
     pub const MSGPACK: Self = Self(2);
     /// CBOR (RFC 8949).
     pub const CBOR: Self = Self(3);
+}
+
+impl fmt::Display for CodecId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::JSON => f.write_str("JSON"),
+            Self::MSGPACK => f.write_str("MessagePack"),
+            Self::CBOR => f.write_str("CBOR"),
+            Self(id) => write!(f, "{id}"),
+        }
+    }
 }
 
 /// Encodes a value of a known type.

@@ -1,0 +1,205 @@
+//! The middleware.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::header::{CACHE_CONTROL, HeaderName, HeaderValue, VARY};
+use http::{HeaderMap, Request, Response};
+use session_core::{Caching, Error, Finished, Sessions};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::error::{ErrorResponder, JsonErrors};
+use crate::extract::Slot;
+use crate::future::ResponseFuture;
+
+/// The name of an application's sessions if there is only one kind of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Main;
+
+/// Opens the session of every request and saves it before the response goes out.
+///
+/// An application with several kinds of session names each with a type of its own, and its
+/// handlers ask for them by that name:
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use session_axum::{Session, SessionLayer};
+/// use session_core::{Error, SessionCookie, Sessions};
+/// use session_memory::MemoryStore;
+///
+/// struct Admin;
+///
+/// async fn page(visitor: Session, admin: Session<Admin>) {}
+///
+/// # fn main() -> Result<(), Error> {
+/// let store = MemoryStore::new();
+/// let visitors = Sessions::builder(store.clone()).build()?;
+/// let admins = Sessions::builder(store).cookie(SessionCookie::new("__Host-admin")).build()?;
+/// let app: Router = Router::new()
+///     .route("/", get(page))
+///     .layer(SessionLayer::new(visitors))
+///     .layer(SessionLayer::new(admins).named::<Admin>());
+/// # Ok(())
+/// # }
+/// ```
+pub struct SessionLayer<N = Main, R = JsonErrors> {
+    shared: Arc<Shared<R>>,
+    name: PhantomData<fn() -> N>,
+}
+
+/// What all requests need, put together once.
+pub(crate) struct Shared<R> {
+    sessions: Sessions,
+    request_header: HeaderName,
+    response_header: HeaderName,
+    caching: Caching,
+    responder: R,
+}
+
+impl SessionLayer {
+    /// A layer for the sessions of an application. Failures to save are answered in JSON.
+    pub fn new(sessions: Sessions) -> Self {
+        Self::with(sessions, JsonErrors)
+    }
+}
+
+impl<N, R> SessionLayer<N, R> {
+    fn with(sessions: Sessions, responder: R) -> Self {
+        // Both names were checked when the sessions were built.
+        let name = |name: &str, otherwise| HeaderName::try_from(name).unwrap_or(otherwise);
+        let shared = Shared {
+            request_header: name(sessions.request_header(), http::header::COOKIE),
+            response_header: name(sessions.response_header(), http::header::SET_COOKIE),
+            caching: sessions.caching(),
+            sessions,
+            responder,
+        };
+        Self { shared: Arc::new(shared), name: PhantomData }
+    }
+
+    /// The same layer under a name, for [`Session<Name>`](crate::Session).
+    #[must_use]
+    pub fn named<Name>(self) -> SessionLayer<Name, R> {
+        SessionLayer { shared: self.shared, name: PhantomData }
+    }
+
+    /// Answers failures to save in another form than JSON.
+    #[must_use]
+    pub fn on_error<Responder>(self, responder: Responder) -> SessionLayer<N, Responder> {
+        SessionLayer::with(self.shared.sessions.clone(), responder)
+    }
+}
+
+impl<R> Shared<R> {
+    /// Tells the client about its token, and caches to keep the response to themselves.
+    pub(crate) fn finish<B>(&self, response: Response<B>, finished: Finished) -> Response<B>
+    where
+        R: ErrorResponder<B>,
+    {
+        let Finished { used, header, error } = finished;
+        let mut response = match error {
+            Some(error) => self.respond(&error),
+            None => response,
+        };
+        if let Some(Ok(value)) = header.map(HeaderValue::try_from) {
+            response.headers_mut().append(self.response_header.clone(), value);
+        }
+        if used {
+            self.keep_from_caches(response.headers_mut());
+        }
+        response
+    }
+
+    fn respond<B>(&self, error: &Error) -> Response<B>
+    where
+        R: ErrorResponder<B>,
+    {
+        self.responder.respond(error)
+    }
+
+    fn keep_from_caches(&self, headers: &mut HeaderMap) {
+        let value = HeaderValue::from_static(self.caching.cache_control());
+        match self.caching {
+            // Whatever the handler says, it is said of one client's response.
+            Caching::NoStore => drop(headers.insert(CACHE_CONTROL, value)),
+            Caching::NoCacheSetCookie => drop(headers.append(CACHE_CONTROL, value)),
+        }
+        let varies = headers.get_all(VARY).iter().any(|value| {
+            let names = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+            names.into_iter().any(|name| {
+                name == b"*" || name.eq_ignore_ascii_case(self.request_header.as_str().as_bytes())
+            })
+        });
+        if !varies {
+            headers.append(VARY, HeaderValue::from(self.request_header.clone()));
+        }
+    }
+}
+
+impl<N, R> Clone for SessionLayer<N, R> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), name: PhantomData }
+    }
+}
+
+impl<N, R> fmt::Debug for SessionLayer<N, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionLayer").field("sessions", &self.shared.sessions).finish()
+    }
+}
+
+impl<S, N, R> Layer<S> for SessionLayer<N, R> {
+    type Service = SessionService<S, N, R>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SessionService { inner, shared: Arc::clone(&self.shared), name: PhantomData }
+    }
+}
+
+/// What [`SessionLayer`] puts around a service.
+pub struct SessionService<S, N = Main, R = JsonErrors> {
+    inner: S,
+    shared: Arc<Shared<R>>,
+    name: PhantomData<fn() -> N>,
+}
+
+impl<S: Clone, N, R> Clone for SessionService<S, N, R> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            shared: Arc::clone(&self.shared),
+            name: PhantomData,
+        }
+    }
+}
+
+impl<S: fmt::Debug, N, R> fmt::Debug for SessionService<S, N, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionService").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+impl<S, N, R, ReqBody, ResBody> Service<Request<ReqBody>> for SessionService<S, N, R>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    N: 'static,
+    R: ErrorResponder<ResBody>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, ResBody, R>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let values = request.headers().get_all(&self.shared.request_header);
+        let session = self.shared.sessions.open(values.iter().map(HeaderValue::as_bytes));
+        request.extensions_mut().insert(Slot::<N>::new(session.clone()));
+        ResponseFuture::new(self.inner.call(request), session, Arc::clone(&self.shared))
+    }
+}

@@ -1,0 +1,346 @@
+//! Saving: one conditional write, tried again on what others wrote.
+
+use std::sync::Arc;
+
+use super::Session;
+use super::state::{Base, Live, Pending, State};
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind};
+use crate::fields::Fields;
+use crate::key::Key;
+use crate::plan::{StoreCall, TransportChange, plan};
+use crate::record::{Record, Revision};
+use crate::sessions::Sessions;
+use crate::store::{Created, Replaced, Source, Touch, Touched};
+use crate::token::Token;
+
+pub(super) async fn commit(session: &Session) -> Result<(), Error> {
+    // Fails only once closed, which it never is.
+    let _one_at_a_time = session.0.committing.acquire().await;
+    let mut attempt = Attempt::begin(session);
+    let result = attempt.write().await;
+    attempt.end(result).map_err(|error| error.during("commit"))
+}
+
+/// A commit under way. It has taken what was pending out of the session, and puts it back when
+/// it is dropped before it has sent anything.
+struct Attempt<'a> {
+    session: &'a Session,
+    base: Base,
+    pending: Pending,
+    /// A write was sent and has not been answered.
+    in_doubt: bool,
+    /// What was pending is in the store now.
+    saved: bool,
+    ended: bool,
+}
+
+impl<'a> Attempt<'a> {
+    fn begin(session: &'a Session) -> Self {
+        let mut state = session.state();
+        state.version += 1;
+        Self {
+            session,
+            base: state.base.clone(),
+            pending: std::mem::take(&mut state.pending),
+            in_doubt: false,
+            saved: false,
+            ended: false,
+        }
+    }
+
+    fn sessions(&self) -> &'a Sessions {
+        self.session.sessions()
+    }
+
+    /// Does what the plan says, again after each conflict, a bounded number of times.
+    async fn write(&mut self) -> Result<TransportChange, Error> {
+        let sessions = self.sessions();
+        let mut turn = None;
+        for attempt in 0..sessions.policy().max_attempts {
+            let now = sessions.clock().now();
+            let arrived = self.base.arrived(|live| {
+                let policy = sessions.policy();
+                policy.is_touch_due(&live.record, live.idle_deadline, now)
+            });
+            let (call, change) = plan(arrived, self.pending.intent(&self.base));
+            self.check_that_the_client_can_be_told(change)?;
+            let done = match (call, self.base.live().cloned()) {
+                (StoreCall::None, _) => true,
+                (StoreCall::Touch, Some(live)) => return Ok(self.touch(live, now).await),
+                (StoreCall::Delete, Some(live)) => self.delete(&live.key).await?,
+                (StoreCall::Replace | StoreCall::Rotate, Some(live)) => {
+                    if turn.is_none() {
+                        turn = sessions.turns().wait(&live.key, attempt > 0).await;
+                    }
+                    let rotate = call == StoreCall::Rotate;
+                    self.replace(&live, rotate, now).await.inspect_err(|error| {
+                        if error.is_outcome_unknown() {
+                            sessions.turns().report_failure(&live.key);
+                        }
+                    })?
+                }
+                (StoreCall::Create, _) => self.create(now).await?,
+                // The plan asks nothing of a session that is not there.
+                (_, None) => true,
+            };
+            if done {
+                return Ok(change);
+            }
+        }
+        Err(Error::new(ErrorKind::Conflict, "other requests kept writing to this session")
+            .with("attempts", sessions.policy().max_attempts))
+    }
+
+    fn check_that_the_client_can_be_told(&self, change: TransportChange) -> Result<(), Error> {
+        if change == TransportChange::Set && self.session.state().responded {
+            let message = "the response has begun: its client cannot be given a new token";
+            return Err(Error::new(ErrorKind::Misuse, message));
+        }
+        Ok(())
+    }
+
+    async fn create(&mut self, now: Timestamp) -> Result<bool, Error> {
+        let sessions = self.sessions();
+        let token = Token::random(sessions.entropy())?;
+        let key = Key::of(&token, sessions.namespace());
+        let (record, fields) = self.draft(&key, now)?;
+        self.in_doubt = true;
+        let created = sessions.store().create(&key, &record).await;
+        self.in_doubt = false;
+        match created? {
+            Created::Created(revision) => {
+                self.settle(token, key, record, fields, revision);
+                Ok(true)
+            }
+            // Somebody else's session, by a chance of one in 2^256: draw again.
+            Created::Duplicate => Ok(false),
+        }
+    }
+
+    /// Replaces the record, under a new token's key if it is to `rotate`.
+    async fn replace(
+        &mut self,
+        live: &Live,
+        rotate: bool,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let sessions = self.sessions();
+        let (token, key) = if rotate {
+            let token = live.token.successor(sessions.entropy())?;
+            let key = Key::of(&token, sessions.namespace());
+            (token, key)
+        } else {
+            (live.token.clone(), live.key)
+        };
+        let (record, fields) = self.draft(&key, now)?;
+        let expected = live.record.revision;
+        self.in_doubt = true;
+        let replaced = if rotate {
+            sessions.store().rotate(&live.key, &key, &record, expected).await
+        } else {
+            sessions.store().replace(&key, &record, expected).await
+        };
+        self.in_doubt = false;
+        match replaced? {
+            Replaced::Replaced(revision) => {
+                self.settle(token, key, record, fields, revision);
+                Ok(true)
+            }
+            Replaced::Conflict(current) => {
+                self.base = Base::Live(sessions.live(
+                    live.token.clone(),
+                    live.key,
+                    current,
+                    Source::Shared,
+                )?);
+                Ok(false)
+            }
+            Replaced::Gone => {
+                let message = "the session has ended meanwhile; nothing was saved";
+                Err(Error::new(ErrorKind::Gone, message))
+            }
+        }
+    }
+
+    async fn delete(&mut self, key: &Key) -> Result<bool, Error> {
+        self.in_doubt = true;
+        let deleted = self.sessions().store().delete(key).await;
+        self.in_doubt = false;
+        deleted?;
+        self.base = Base::Dead;
+        self.saved = true;
+        Ok(true)
+    }
+
+    /// Extends the session. A failure is no reason to fail the request, which has asked for
+    /// nothing: the next one touches again.
+    async fn touch(&mut self, live: Live, now: Timestamp) -> TransportChange {
+        let sessions = self.sessions();
+        let timeouts = live.record.timeouts_or(sessions.policy().timeouts);
+        let idle_deadline = timeouts.idle_deadline(now, live.record.absolute_deadline);
+        let touch = Touch { key: live.key, idle_deadline };
+        match sessions.store().touch(&[touch]).await.as_deref() {
+            Ok([Touched::Gone]) => {
+                self.base = Base::Dead;
+                TransportChange::Clear
+            }
+            Ok(_) => {
+                self.base = Base::Live(Live { idle_deadline, ..live });
+                TransportChange::Refresh
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a session could not be touched");
+                TransportChange::Keep
+            }
+        }
+    }
+
+    /// The record to write, with the log replayed on the base as it now is.
+    fn draft(&mut self, key: &Key, now: Timestamp) -> Result<(Record, Arc<Fields>), Error> {
+        let sessions = self.sessions();
+        let Pending { log, restart, rotate: _, destroy: _, subject, device, timeouts } =
+            &mut self.pending;
+        if let (Some(subject), Some(live)) = (&*subject, self.base.live()) {
+            // Another request has signed somebody else in: their data is not this subject's.
+            *restart |= live.record.subject.as_ref().is_some_and(|other| other != subject);
+        }
+        let previous = self.base.live().filter(|_| !*restart);
+        let view = log.replay(self.base.fields(*restart))?;
+        let (fields, payload) = match previous {
+            Some(live) if view.is_base() && *key == live.key => {
+                (Arc::clone(&live.fields), live.record.payload.clone())
+            }
+            _ => {
+                let fields = Arc::new(view.merge(self.base.fields(*restart)));
+                let payload = sessions.format().encode(key, &fields)?;
+                (fields, payload)
+            }
+        };
+        let previous = previous.map(|live| &*live.record);
+        let own = timeouts.unwrap_or_else(|| previous.and_then(|record| record.timeouts));
+        let in_force = own.unwrap_or(sessions.policy().timeouts);
+        let absolute_deadline = match previous {
+            Some(record) if subject.is_none() && timeouts.is_none() => record.absolute_deadline,
+            _ => now.plus(in_force.absolute()),
+        };
+        let signed_in = subject.is_some();
+        let record = Record {
+            revision: Revision::UNSAVED,
+            created_at: previous.map_or(now, |record| record.created_at),
+            authenticated_at: match previous {
+                _ if signed_in => Some(now),
+                Some(record) => record.authenticated_at,
+                None => None,
+            },
+            idle_deadline: in_force.idle_deadline(now, absolute_deadline),
+            absolute_deadline,
+            timeouts: own,
+            subject: subject.clone().or_else(|| previous?.subject.clone()),
+            device: device.clone().or_else(|| previous?.device.clone()),
+            payload,
+        };
+        Ok((record, fields))
+    }
+
+    fn settle(
+        &mut self,
+        token: Token,
+        key: Key,
+        mut record: Record,
+        fields: Arc<Fields>,
+        revision: Revision,
+    ) {
+        record.revision = revision;
+        let idle_deadline = record.idle_deadline;
+        let record = Arc::new(record);
+        let source = Source::Shared;
+        self.base = Base::Live(Live { token, key, record, fields, idle_deadline, source });
+        self.saved = true;
+    }
+
+    fn end(mut self, result: Result<TransportChange, Error>) -> Result<(), Error> {
+        self.ended = true;
+        let mut state = self.session.state();
+        state.version += 1;
+        state.base = std::mem::replace(&mut self.base, Base::Nothing);
+        let result = match result {
+            Ok(change) => {
+                state.tell(change);
+                if self.saved {
+                    state.lost = None;
+                }
+                Ok(())
+            }
+            Err(error) => {
+                if error.kind() == ErrorKind::Gone {
+                    state.base = Base::Dead;
+                    state.tell(TransportChange::Clear);
+                    state.lost = Some(ErrorKind::Gone);
+                } else if error.is_outcome_unknown() {
+                    state.lost = Some(error.kind());
+                } else {
+                    state.pending.put_back(std::mem::take(&mut self.pending));
+                }
+                Err(error)
+            }
+        };
+        drop(state);
+        self.session.show_pending();
+        result
+    }
+}
+
+/// The caller has given up.
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let mut state = self.session.state();
+        state.version += 1;
+        if self.in_doubt {
+            state.lost = Some(ErrorKind::Timeout);
+        } else {
+            state.pending.put_back(std::mem::take(&mut self.pending));
+        }
+        drop(state);
+        self.session.show_pending();
+    }
+}
+
+impl State {
+    /// Adds what another commit wants the client to be told.
+    fn tell(&mut self, change: TransportChange) {
+        self.transport = match (self.transport, change) {
+            (earlier, TransportChange::Keep) => earlier,
+            // Setting the token says all that refreshing it would.
+            (TransportChange::Set, TransportChange::Refresh) => TransportChange::Set,
+            (_, later) => later,
+        };
+    }
+}
+
+impl Session {
+    /// Lays what is still pending over the base as it now is.
+    fn show_pending(&self) {
+        loop {
+            let (version, pending, base) = {
+                let mut state = self.state();
+                if state.pending.log.is_empty() {
+                    state.view = super::changes::View::default();
+                    return;
+                }
+                (state.version, state.pending.clone(), state.base.clone())
+            };
+            // An operation that cannot be done on this base is reported by the next commit.
+            let view = pending.log.replay(base.fields(pending.restart)).unwrap_or_default();
+            let mut state = self.state();
+            if state.version == version {
+                state.view = view;
+                return;
+            }
+        }
+    }
+}
+

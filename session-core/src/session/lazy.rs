@@ -1,0 +1,161 @@
+//! The session of a request that may not need it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+
+use super::state::Base;
+use super::{Session, State};
+use crate::error::{Error, ErrorKind};
+use crate::key::Key;
+use crate::plan::TransportChange;
+use crate::sessions::Sessions;
+use crate::store::{Consistency, Load, Loaded};
+use crate::transport::Presented;
+
+/// A visitor's session that nobody has asked for yet.
+///
+/// Nothing is verified, hashed or loaded until [`load`](LazySession::load) is called, and if it
+/// never is, the request costs no more than finding the cookie among the others.
+///
+/// Clones are handles of the same session, within the same request.
+#[derive(Clone)]
+pub struct LazySession(Arc<Lazy>);
+
+struct Lazy {
+    sessions: Sessions,
+    presented: Presented,
+    session: OnceCell<Session>,
+}
+
+/// What is left to do when a request has been handled.
+#[derive(Debug, Default)]
+#[must_use = "the client has to be told, or the response to be replaced"]
+pub struct Finished {
+    /// Whether the session was looked at, so that the response is one client's alone.
+    pub used: bool,
+    /// The value of the [response header](Sessions::response_header) to add.
+    pub header: Option<String>,
+    /// What could not be saved: to be answered in place of the handler's response.
+    pub error: Option<Error>,
+}
+
+impl LazySession {
+    pub(crate) fn new(sessions: Sessions, presented: Presented) -> Self {
+        Self(Arc::new(Lazy { sessions, presented, session: OnceCell::new() }))
+    }
+
+    /// The session; loaded by the first call, the same for all later ones.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store. A session that cannot be read is not an absent one: a later call
+    /// tries again.
+    pub async fn load(&self) -> Result<Session, Error> {
+        self.load_with(Consistency::default()).await
+    }
+
+    /// As [`load`](LazySession::load), as fresh as asked for. If the session has been loaded by
+    /// this request already, that is what it gets.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](LazySession::load).
+    pub async fn load_with(&self, consistency: Consistency) -> Result<Session, Error> {
+        let load = || async {
+            let base = self.read(consistency).await.map_err(|error| error.during("load"))?;
+            Ok(Session::open(self.0.sessions.clone(), base))
+        };
+        self.0.session.get_or_try_init(load).await.cloned()
+    }
+
+    /// The session, if somebody has loaded it.
+    pub fn loaded(&self) -> Option<&Session> {
+        self.0.session.get()
+    }
+
+    /// The manager this session belongs to.
+    pub fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    async fn read(&self, consistency: Consistency) -> Result<Base, Error> {
+        let Lazy { sessions, presented, session: _ } = &*self.0;
+        let token = match presented {
+            Presented::Nothing => return Ok(Base::Nothing),
+            Presented::Malformed => return Ok(Base::Dead),
+            Presented::Value(value) => sessions.transport().read(value),
+        };
+        let Some(token) = token else { return Ok(Base::Dead) };
+        let key = Key::of(&token, sessions.namespace());
+        let loaded = sessions.store().load(&key, Load::default().consistency(consistency)).await;
+        let live = match loaded {
+            Ok(Loaded::Found { record, source }) => sessions.live(token, key, record, source),
+            Ok(Loaded::Absent) => return Ok(Base::Dead),
+            Ok(Loaded::Unchanged { .. }) => {
+                let message = "the store compared with a revision it was not given";
+                Err(Error::new(ErrorKind::Corrupt, message))
+            }
+            Err(error) => Err(error),
+        };
+        match live {
+            Ok(live) => Ok(Base::Live(live)),
+            // What nobody can read is no session: the visitor signs in again, and the operator
+            // is told. An outage, in contrast, is an error.
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                tracing::error!(%error, ?key, "a stored session cannot be read");
+                Ok(Base::Dead)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Saves what is pending and tells what the response must say. For adapters, once per
+    /// request, before the head of the response goes out.
+    ///
+    /// `refused` says that the response is an error already, so that a failure which the handler
+    /// has seen and answered is not answered a second time.
+    pub async fn finish(&self, refused: bool) -> Finished {
+        let Some(session) = self.loaded() else { return Finished::default() };
+        let failed = session.commit().await.err();
+        let mut state = session.state();
+        state.responded = true;
+        let error = match (failed, state.lost) {
+            (Some(error), _) => Some(error),
+            (None, Some(kind)) if !refused => {
+                Some(Error::new(kind, "an earlier save of this request failed").during("commit"))
+            }
+            _ => None,
+        };
+        let header = self.0.sessions.response_value(&state);
+        Finished { used: true, header, error }
+    }
+}
+
+impl Sessions {
+    fn response_value(&self, state: &State) -> Option<String> {
+        let transport = self.transport();
+        match (state.transport, state.base.live()) {
+            (TransportChange::Keep, _) => None,
+            (TransportChange::Clear, _) => Some(transport.clear()),
+            (change @ (TransportChange::Set | TransportChange::Refresh), Some(live)) => {
+                let remaining = live.idle_deadline.since(self.clock().now());
+                let max_age = transport.max_age(remaining, live.record.timeouts.is_some());
+                let needed = change == TransportChange::Set || max_age.is_some();
+                needed.then(|| transport.set(&live.token, max_age))
+            }
+            (TransportChange::Set | TransportChange::Refresh, None) => None,
+        }
+    }
+}
+
+/// Shows neither what was presented nor what was loaded.
+impl fmt::Debug for LazySession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LazySession")
+            .field("presented", &self.0.presented)
+            .field("session", &self.loaded())
+            .finish_non_exhaustive()
+    }
+}

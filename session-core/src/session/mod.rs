@@ -1,0 +1,418 @@
+//! The session as a handler sees it.
+
+mod changes;
+mod commit;
+mod flash;
+mod lazy;
+mod state;
+mod typed;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+
+pub use self::flash::{Flash, Level};
+pub use self::lazy::{Finished, LazySession};
+pub use self::typed::{SessionData, TypedSession};
+
+use self::changes::{Name, Operation, Recompute};
+pub(crate) use self::state::Live;
+use self::state::{Base, State};
+use crate::clock::Timestamp;
+use crate::codec;
+use crate::error::Error;
+use crate::fields::Field;
+use crate::key::Key;
+use crate::sessions::{Handle, Sessions};
+use crate::store::Source;
+use crate::subject::{Device, Subject};
+use crate::sync::lock;
+use crate::timeouts::Timeouts;
+
+/// A visitor's session, loaded.
+///
+/// Reading and changing it are plain calls. Changes are kept as operations and saved in one
+/// conditional write when the request ends, or at [`commit`](Session::commit). If another request
+/// has written meanwhile, the operations are replayed on what that one left: neither change is
+/// lost. If the session was destroyed meanwhile it stays dead.
+///
+/// A visitor without a session has an empty one; it comes to life with the first value stored.
+///
+/// Clones are handles of the same session, within the same request.
+///
+/// ```
+/// # use session_core::{Error, Session};
+/// # fn handler(session: &Session) -> Result<(), Error> {
+/// session.insert("theme", &"dark")?;
+/// let visits: u64 = session.update("visits", |visits| visits.unwrap_or(0) + 1)?;
+/// let theme: Option<String> = session.get("theme")?;
+/// # let _ = (visits, theme);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+struct Inner {
+    sessions: Sessions,
+    state: Mutex<State>,
+    /// One commit at a time, however many clones ask for one.
+    committing: Semaphore,
+}
+
+/// Names a field that holds a `T`: a [`Field<T>`], or a string for any type.
+pub trait FieldName<T> {
+    /// The name.
+    fn field_name(&self) -> &str;
+}
+
+impl<T> FieldName<T> for Field<T> {
+    fn field_name(&self) -> &str {
+        self.name()
+    }
+}
+
+impl<T> FieldName<T> for &str {
+    fn field_name(&self) -> &str {
+        self
+    }
+}
+
+impl<T> FieldName<T> for &String {
+    fn field_name(&self) -> &str {
+        self
+    }
+}
+
+/// # Fields
+impl Session {
+    /// The value of a field, `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value) if what is stored is no `T`. It stays
+    /// stored.
+    pub fn get<T: DeserializeOwned>(
+        &self,
+        field: impl FieldName<T>,
+    ) -> Result<Option<T>, Error> {
+        let name = field.field_name();
+        let state = self.state();
+        let value = state.get(name).map(|bytes| codec::decode(self.codec(), bytes));
+        value.transpose().map_err(|error| error.during("get").with("field", name))
+    }
+
+    /// Whether the field has a value, of whatever type.
+    pub fn contains(&self, name: &str) -> bool {
+        self.state().get(name).is_some()
+    }
+
+    /// Stores a value, in place of whatever the field held.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value) if the codec cannot express it,
+    /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) if it alone is over the limit for all.
+    pub fn insert<T: Serialize>(
+        &self,
+        field: impl FieldName<T>,
+        value: &T,
+    ) -> Result<(), Error> {
+        let name = field.field_name();
+        let value = encode(&self.0.sessions, name, value)
+            .map_err(|error| error.during("insert").with("field", name))?;
+        self.state().push(Operation::Insert(name.into(), value));
+        Ok(())
+    }
+
+    /// Removes a field. True if it had a value.
+    pub fn remove(&self, field: impl AsRef<str>) -> bool {
+        let name = field.as_ref();
+        let mut state = self.state();
+        let there = state.get(name).is_some();
+        if there {
+            state.push(Operation::Remove(name.into()));
+        }
+        there
+    }
+
+    /// Removes all fields. Who is signed in, and all else, stays.
+    pub fn clear(&self) {
+        let mut state = self.state();
+        if !state.has_no_fields() {
+            state.push(Operation::Clear);
+        }
+    }
+
+    /// Computes a field's value from its present one, and returns it.
+    ///
+    /// `change` runs at once, and again on the then current value for each time the save finds
+    /// that another request has written: so it must depend on nothing but its argument, and the
+    /// value finally stored may differ from the one returned here. Where that matters, use
+    /// [`update_now`](Session::update_now).
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Session::get) and [`insert`](Session::insert).
+    pub fn update<T, F>(&self, field: impl FieldName<T>, change: F) -> Result<T, Error>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        F: Fn(Option<T>) -> T + Send + Sync + 'static,
+    {
+        let name: Name = field.field_name().into();
+        let (recompute, last) = remembering(self.sessions(), &name, change);
+        self.push_update(name, recompute).map_err(|error| error.during("update"))?;
+        lock(&last).take().ok_or_else(computed_nothing)
+    }
+
+    /// Computes a field's value from its present one, saves everything pending at once, and
+    /// returns the value as it was stored: no two calls on one session get the same turn.
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Session::update) and [`commit`](Session::commit).
+    pub async fn update_now<T, F>(&self, field: impl FieldName<T>, change: F) -> Result<T, Error>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        F: Fn(Option<T>) -> T + Send + Sync + 'static,
+    {
+        let name: Name = field.field_name().into();
+        let (recompute, last) = remembering(self.sessions(), &name, change);
+        self.push_update(name, recompute).map_err(|error| error.during("update"))?;
+        self.commit().await?;
+        lock(&last).take().ok_or_else(computed_nothing)
+    }
+
+    /// Runs the closure outside the lock, so it may use this session, and logs it once what it
+    /// was given is what the field holds.
+    fn push_update(&self, name: Name, recompute: Recompute) -> Result<(), Error> {
+        loop {
+            let (version, present) = {
+                let state = self.state();
+                (state.version, state.get(&name).map(Bytes::copy_from_slice))
+            };
+            let value = recompute(present.as_deref())?;
+            let mut state = self.state();
+            if state.version == version {
+                if value.is_some() || present.is_some() {
+                    state.view.put(&name, value);
+                    state.push(Operation::Update(name, recompute));
+                }
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// # Identity
+impl Session {
+    /// Signs a subject in: under a new id, from now on, with a full absolute timeout.
+    ///
+    /// What an anonymous visitor had stays; what another subject had does not. The old id is dead
+    /// from the moment the new one lives (OWASP ASVS 5.0, 7.2.4).
+    pub fn log_in(&self, subject: Subject) {
+        let mut state = self.state();
+        if state.subject().is_some_and(|present| *present != subject) {
+            state.restart();
+        }
+        state.pending.subject = Some(subject);
+        state.version += 1;
+    }
+
+    /// Signs out: the session ends, in the store and so everywhere, with all it held. What the
+    /// handler stores afterwards begins a new, anonymous session.
+    pub fn log_out(&self) {
+        self.state().restart();
+    }
+
+    /// Ends the session, whatever else the handler does with it.
+    pub fn destroy(&self) {
+        let mut state = self.state();
+        state.pending.destroy = true;
+        state.version += 1;
+    }
+
+    /// Gives the session a new id; the old one is dead from then on. For every change of
+    /// privilege other than [`log_in`](Session::log_in), which does so itself.
+    pub fn rotate(&self) {
+        let mut state = self.state();
+        state.pending.rotate = true;
+        state.version += 1;
+    }
+
+    /// Gives this session timeouts of its own, counted from now, or with `None` the application's
+    /// again. They are stored with the session, so they hold for its later requests as well.
+    pub fn set_timeouts(&self, timeouts: impl Into<Option<Timeouts>>) {
+        let mut state = self.state();
+        state.pending.timeouts = Some(timeouts.into());
+        state.version += 1;
+    }
+
+    /// Records what device the session is on, for the list of a subject's sessions.
+    pub fn set_device(&self, device: Device) {
+        let mut state = self.state();
+        state.pending.device = Some(Arc::new(device));
+        state.version += 1;
+    }
+
+    /// Who is signed in.
+    pub fn subject(&self) -> Option<Subject> {
+        self.state().subject().cloned()
+    }
+
+    /// On what device.
+    pub fn device(&self) -> Option<Arc<Device>> {
+        let state = self.state();
+        state.pending.device.clone().or_else(|| state.record()?.device.clone())
+    }
+}
+
+/// # Life
+impl Session {
+    /// Whether the store has this session.
+    pub fn exists(&self) -> bool {
+        self.state().record().is_some()
+    }
+
+    /// Whether the session holds no fields.
+    pub fn is_empty(&self) -> bool {
+        self.state().has_no_fields()
+    }
+
+    /// When the session began, once it is stored.
+    pub fn created_at(&self) -> Option<Timestamp> {
+        Some(self.state().record()?.created_at)
+    }
+
+    /// When the client last proved who it is, as stored.
+    pub fn authenticated_at(&self) -> Option<Timestamp> {
+        self.state().record()?.authenticated_at
+    }
+
+    /// When the session ends unless it is used, as stored.
+    pub fn idle_deadline(&self) -> Option<Timestamp> {
+        Some(self.state().base.live()?.idle_deadline)
+    }
+
+    /// When the session ends whatever happens, as stored.
+    pub fn absolute_deadline(&self) -> Option<Timestamp> {
+        Some(self.state().record()?.absolute_deadline)
+    }
+
+    /// The timeouts in force: the session's own, else the application's.
+    pub fn timeouts(&self) -> Timeouts {
+        let state = self.state();
+        let own = state.pending.timeouts.unwrap_or_else(|| state.record()?.timeouts);
+        own.unwrap_or(self.0.sessions.policy().timeouts)
+    }
+
+    /// The public name of the session in its subject's list, once it is stored.
+    pub fn handle(&self) -> Option<Handle> {
+        Some(Handle::of(&self.state().base.live()?.key))
+    }
+
+    /// Where the session was read from, `None` if there was none.
+    pub fn source(&self) -> Option<Source> {
+        Some(self.state().base.live()?.source)
+    }
+
+    /// Saves what is pending now instead of at the end of the request: for WebSockets, streams,
+    /// and whatever else goes on after the response has begun.
+    ///
+    /// After that point a session can neither be created nor get a new id, since the client could
+    /// not be told.
+    ///
+    /// # Errors
+    ///
+    /// - [`ErrorKind::Gone`](crate::ErrorKind::Gone): the session was destroyed meanwhile. It
+    ///   stays so.
+    /// - [`ErrorKind::Conflict`](crate::ErrorKind::Conflict): other requests kept writing.
+    /// - [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge),
+    ///   [`ErrorKind::Full`](crate::ErrorKind::Full),
+    ///   [`ErrorKind::Misuse`](crate::ErrorKind::Misuse): nothing was written, all is still
+    ///   pending.
+    /// - [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable),
+    ///   [`ErrorKind::Timeout`](crate::ErrorKind::Timeout): nobody knows whether it was written.
+    ///   It is not tried again, so nothing happens twice.
+    ///
+    /// Cancelling the call leaves the stored session as before or as after.
+    pub async fn commit(&self) -> Result<(), Error> {
+        commit::commit(self).await
+    }
+}
+
+impl Session {
+    fn open(sessions: Sessions, base: Base) -> Self {
+        Self(Arc::new(Inner {
+            sessions,
+            state: Mutex::new(State::new(base)),
+            committing: Semaphore::const_new(1),
+        }))
+    }
+
+    /// The manager this session belongs to.
+    pub fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    pub(crate) fn key(&self) -> Option<Key> {
+        Some(self.state().base.live()?.key)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.0.state)
+    }
+
+    fn codec(&self) -> &dyn codec::Codec {
+        self.0.sessions.codec()
+    }
+}
+
+/// Shows that there is a session, not what is in it.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        f.debug_struct("Session")
+            .field("key", &state.base.live().map(|live| live.key))
+            .field("pending", &state.pending.log)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Wraps a typed closure as one over encoded values, and keeps what it computed last.
+fn remembering<T, F>(
+    sessions: &Sessions,
+    name: &Name,
+    change: F,
+) -> (Recompute, Arc<Mutex<Option<T>>>)
+where
+    T: Serialize + DeserializeOwned + Send + 'static,
+    F: Fn(Option<T>) -> T + Send + Sync + 'static,
+{
+    let last = Arc::new(Mutex::new(None));
+    let recompute: Recompute = {
+        let (sessions, name, last) = (sessions.clone(), Arc::clone(name), Arc::clone(&last));
+        Arc::new(move |present| {
+            let present = present.map(|bytes| codec::decode(sessions.codec(), bytes)).transpose();
+            let value = change(present.map_err(|error| error.with("field", &name))?);
+            let encoded = encode(&sessions, &name, &value)?;
+            *lock(&last) = Some(value);
+            Ok(Some(encoded))
+        })
+    };
+    (recompute, last)
+}
+
+fn encode<T: Serialize>(sessions: &Sessions, name: &str, value: &T) -> Result<Bytes, Error> {
+    let value = codec::encode(sessions.codec(), value)?;
+    sessions.format().limits().check_payload(name.len() + value.len())?;
+    Ok(value.into())
+}
+
+fn computed_nothing() -> Error {
+    Error::new(crate::ErrorKind::Misuse, "an update computed nothing")
+}

@@ -1,0 +1,265 @@
+//! Putting sessions together, and refusing what cannot be right.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::turns::Turns;
+use super::{Caching, Policy, Sessions, Shared};
+use crate::clock::{Clock, Entropy, OsEntropy, SystemClock};
+use crate::codec::{Codec, Json, Limits, PayloadFormat};
+use crate::error::Error;
+#[cfg(feature = "encrypt")]
+use crate::key_ring::KeyRing;
+use crate::namespace::Namespace;
+use crate::store::Store;
+use crate::timeouts::Timeouts;
+use crate::transport::{SessionCookie, SessionHeader, TransportConfig};
+
+/// Builds [`Sessions`]. What is not set has the default named at each method.
+#[must_use = "nothing happens before `build`"]
+pub struct SessionsBuilder {
+    store: Arc<dyn Store>,
+    namespace: Option<String>,
+    transport: TransportConfig,
+    codec: Arc<dyn Codec>,
+    readers: Vec<Arc<dyn Codec>>,
+    limits: Limits,
+    #[cfg(feature = "compress")]
+    compress_over: Option<usize>,
+    #[cfg(feature = "encrypt")]
+    seal: Option<KeyRing>,
+    policy: Policy,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl SessionsBuilder {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            namespace: None,
+            transport: TransportConfig::Cookie(SessionCookie::default()),
+            codec: Arc::new(Json),
+            readers: Vec::new(),
+            limits: Limits::default(),
+            #[cfg(feature = "compress")]
+            compress_over: None,
+            #[cfg(feature = "encrypt")]
+            seal: None,
+            policy: Policy {
+                timeouts: Timeouts::default(),
+                touch_after: 0.1,
+                max_attempts: 16,
+                caching: Caching::default(),
+            },
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(OsEntropy),
+        }
+    }
+
+    /// The name that keeps these sessions apart from all others in the store.
+    ///
+    /// # Default
+    ///
+    /// The name of the cookie or request header, so that two kinds of session never mix.
+    pub fn namespace(mut self, name: impl Into<String>) -> Self {
+        self.namespace = Some(name.into());
+        self
+    }
+
+    /// Tokens travel in this cookie.
+    ///
+    /// # Default
+    ///
+    /// [`SessionCookie::default`].
+    pub fn cookie(mut self, cookie: SessionCookie) -> Self {
+        self.transport = TransportConfig::Cookie(cookie);
+        self
+    }
+
+    /// Tokens travel in this header instead of a cookie.
+    pub fn header(mut self, header: SessionHeader) -> Self {
+        self.transport = TransportConfig::Header(header);
+        self
+    }
+
+    /// How long sessions live.
+    ///
+    /// # Default
+    ///
+    /// 30 minutes idle, 12 hours in all.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.policy.timeouts = timeouts;
+        self
+    }
+
+    /// The part of the idle timeout, between 0 and 1, that has to pass since the last extension
+    /// before a request that only reads extends the session.
+    ///
+    /// # Default
+    ///
+    /// 0.1: a session with 30 minutes of idle timeout ends after 27 to 30 minutes without use.
+    ///
+    /// # Performance impact
+    ///
+    /// At most one touch per session and interval; 0 means one for every request.
+    pub fn touch_after(mut self, part_of_idle: f64) -> Self {
+        self.policy.touch_after = part_of_idle;
+        self
+    }
+
+    /// How often a save is tried when other requests keep writing to the same session.
+    ///
+    /// # Default
+    ///
+    /// 16. Within one process writers of a session take turns, so this counts other processes.
+    pub fn max_attempts(mut self, attempts: usize) -> Self {
+        self.policy.max_attempts = attempts;
+        self
+    }
+
+    /// How values are encoded.
+    ///
+    /// # Default
+    ///
+    /// [`Json`]. What another of the built-in codecs has written is read all the same.
+    pub fn codec(mut self, codec: impl Codec) -> Self {
+        self.codec = Arc::new(codec);
+        self
+    }
+
+    /// As [`codec`](SessionsBuilder::codec), for a codec whose type is known only at run time.
+    pub fn codec_shared(mut self, codec: Arc<dyn Codec>) -> Self {
+        self.codec = codec;
+        self
+    }
+
+    /// Reads what this codec has written as well, for the time of a change from it or to it.
+    ///
+    /// # Default
+    ///
+    /// The built-in codecs are read.
+    pub fn reading(mut self, codec: Arc<dyn Codec>) -> Self {
+        self.readers.push(codec);
+        self
+    }
+
+    /// Compresses payloads longer than this many bytes.
+    ///
+    /// # Default
+    ///
+    /// None are.
+    #[cfg(feature = "compress")]
+    pub fn compress_over(mut self, bytes: usize) -> Self {
+        self.compress_over = Some(bytes);
+        self
+    }
+
+    /// Encrypts payloads: the first key seals, all open. Payloads that are not sealed, or with no
+    /// key of the ring, are rejected.
+    ///
+    /// # Default
+    ///
+    /// None are.
+    #[cfg(feature = "encrypt")]
+    pub fn encrypt(mut self, keys: KeyRing) -> Self {
+        self.seal = Some(keys);
+        self
+    }
+
+    /// How much a session may hold.
+    ///
+    /// # Default
+    ///
+    /// [`Limits::default`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What responses that used a session say to caches.
+    ///
+    /// # Default
+    ///
+    /// [`Caching::NoStore`].
+    pub fn caching(mut self, caching: Caching) -> Self {
+        self.policy.caching = caching;
+        self
+    }
+
+    /// What tells the time.
+    ///
+    /// # Default
+    ///
+    /// [`SystemClock`].
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Where random bytes come from.
+    ///
+    /// # Default
+    ///
+    /// [`OsEntropy`].
+    pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.entropy = entropy;
+        self
+    }
+
+    /// The sessions.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Misconfigured`](crate::ErrorKind::Misconfigured), with the field, its value
+    /// and the reason, for whatever cannot be right: a cookie that browsers would drop, a name
+    /// that does not fit, a part that is none.
+    pub fn build(self) -> Result<Sessions, Error> {
+        if !(0.0..=1.0).contains(&self.policy.touch_after) {
+            let reason = "it is a part of the idle timeout, between 0 and 1";
+            return Err(Error::misconfigured("touch_after", self.policy.touch_after, reason));
+        }
+        if self.policy.max_attempts == 0 {
+            let reason = "a save is tried once at least";
+            return Err(Error::misconfigured("max_attempts", 0, reason));
+        }
+        let name = match &self.namespace {
+            Some(name) => name,
+            None => self.transport.default_namespace(),
+        };
+        let namespace = Namespace::parse(name)?;
+        let transport = self.transport.build(&namespace)?;
+        let mut format = PayloadFormat::new(self.codec, namespace.clone(), self.limits);
+        for reader in self.readers {
+            format = format.reading(reader)?;
+        }
+        #[cfg(feature = "compress")]
+        if let Some(bytes) = self.compress_over {
+            format = format.compressing_over(bytes);
+        }
+        #[cfg(feature = "encrypt")]
+        if let Some(keys) = &self.seal {
+            format = format.sealing(keys, Arc::clone(&self.entropy));
+        }
+        Ok(Sessions(Arc::new(Shared {
+            store: self.store,
+            namespace,
+            transport,
+            format,
+            policy: self.policy,
+            clock: self.clock,
+            entropy: self.entropy,
+            turns: Turns::new(),
+        })))
+    }
+}
+
+impl fmt::Debug for SessionsBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionsBuilder")
+            .field("namespace", &self.namespace)
+            .field("transport", &self.transport)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,206 @@
+//! The manager: everything that an application's sessions have in common.
+
+mod builder;
+mod devices;
+mod turns;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::builder::SessionsBuilder;
+pub use self::devices::{Handle, SessionInfo};
+
+use self::turns::Turns;
+use crate::clock::{Clock, Entropy, Timestamp};
+use crate::codec::{Codec, PayloadFormat};
+use crate::error::Error;
+use crate::key::Key;
+use crate::namespace::Namespace;
+use crate::record::Record;
+use crate::session::{LazySession, Live};
+use crate::store::{Source, Store};
+use crate::timeouts::Timeouts;
+use crate::token::Token;
+use crate::transport::Transport;
+
+/// An application's sessions of one kind: where they are kept, how long they live, how their
+/// tokens travel.
+///
+/// Cheap to clone; all clones are the same sessions. An application with several kinds of
+/// session, say visitors and administrators, has several of these.
+///
+/// ```
+/// # fn main() -> Result<(), session_core::Error> {
+/// # fn some_store() -> impl session_core::Store { session_memory::MemoryStore::new() }
+/// use session_core::{Sessions, Timeouts};
+///
+/// let sessions = Sessions::builder(some_store()).timeouts(Timeouts::AAL2).build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Sessions(Arc<Shared>);
+
+struct Shared {
+    store: Arc<dyn Store>,
+    namespace: Namespace,
+    transport: Transport,
+    format: PayloadFormat,
+    policy: Policy,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    turns: Turns,
+}
+
+/// What an application decides about its sessions' lives.
+#[derive(Clone, Debug)]
+pub(crate) struct Policy {
+    pub(crate) timeouts: Timeouts,
+    /// The part of the idle timeout that passes before a touch.
+    pub(crate) touch_after: f64,
+    pub(crate) max_attempts: usize,
+    pub(crate) caching: Caching,
+}
+
+impl Policy {
+    /// Whether moving the idle deadline gains enough to be worth a call to the store.
+    pub(crate) fn is_touch_due(
+        &self,
+        record: &Record,
+        idle_deadline: Timestamp,
+        now: Timestamp,
+    ) -> bool {
+        let timeouts = record.timeouts_or(self.timeouts);
+        let gain = timeouts.idle_deadline(now, record.absolute_deadline).since(idle_deadline);
+        gain > Duration::ZERO && gain >= timeouts.idle().mul_f64(self.touch_after)
+    }
+}
+
+/// What a response that used a session says to caches.
+///
+/// Either way it says `Vary` with the request header that holds the token. A response that
+/// belongs to one client must not be given to another (compare Flask CVE-2023-30861, Rails
+/// CVE-2024-26144).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Caching {
+    /// `Cache-Control: no-store`: nobody keeps it.
+    #[default]
+    NoStore,
+    /// `Cache-Control: no-cache="set-cookie"`: caches may keep it, without the cookie, and must
+    /// ask before they use it (RFC 9111, section 5.2.2.4). For applications whose responses do
+    /// not depend on the session.
+    NoCacheSetCookie,
+}
+
+impl Caching {
+    /// The value of the `Cache-Control` header.
+    pub const fn cache_control(self) -> &'static str {
+        match self {
+            Self::NoStore => "no-store",
+            Self::NoCacheSetCookie => "no-cache=\"set-cookie\"",
+        }
+    }
+}
+
+impl Sessions {
+    /// Sessions kept in `store`. Everything else has a default.
+    pub fn builder(store: impl Store) -> SessionsBuilder {
+        SessionsBuilder::new(Arc::new(store))
+    }
+
+    /// As [`builder`](Sessions::builder), for a store whose type is known only at run time.
+    pub fn builder_shared(store: Arc<dyn Store>) -> SessionsBuilder {
+        SessionsBuilder::new(store)
+    }
+
+    /// The session of a request. For adapters: `values` are those of the
+    /// [request header](Sessions::request_header), in order.
+    pub fn open<'a>(&self, values: impl IntoIterator<Item = &'a [u8]>) -> LazySession {
+        let presented = self.0.transport.find(values.into_iter());
+        LazySession::new(self.clone(), presented)
+    }
+
+    /// The one request header that an adapter hands over, in lower case.
+    pub fn request_header(&self) -> &str {
+        self.0.transport.request_header()
+    }
+
+    /// The response header that tells the client about its token, in lower case.
+    pub fn response_header(&self) -> &str {
+        self.0.transport.response_header()
+    }
+
+    /// What responses that used a session say to caches.
+    pub fn caching(&self) -> Caching {
+        self.0.policy.caching
+    }
+
+    /// The timeouts of sessions that have none of their own.
+    pub fn timeouts(&self) -> Timeouts {
+        self.0.policy.timeouts
+    }
+
+    /// The name that keeps these sessions apart from all others.
+    pub fn namespace(&self) -> &Namespace {
+        &self.0.namespace
+    }
+
+    /// Where the sessions are kept.
+    pub fn store(&self) -> &dyn Store {
+        &*self.0.store
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.0.transport
+    }
+
+    pub(crate) fn format(&self) -> &PayloadFormat {
+        &self.0.format
+    }
+
+    pub(crate) fn codec(&self) -> &dyn Codec {
+        self.0.format.codec()
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    pub(crate) fn entropy(&self) -> &dyn Entropy {
+        &*self.0.entropy
+    }
+
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.0.turns
+    }
+
+    /// A record as read, with its fields decoded unless somebody did so before.
+    pub(crate) fn live(
+        &self,
+        token: Token,
+        key: Key,
+        record: Arc<Record>,
+        source: Source,
+    ) -> Result<Live, Error> {
+        let fields = record.payload.fields(|bytes| self.0.format.decode(&key, bytes))?;
+        let idle_deadline = record.idle_deadline;
+        Ok(Live { token, key, record, fields, idle_deadline, source })
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shared { store, namespace, transport: _, format: _, policy, clock: _, entropy: _, turns: _ } =
+            &*self.0;
+        f.debug_struct("Sessions")
+            .field("namespace", namespace)
+            .field("store", store)
+            .field("policy", policy)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,274 @@
+//! What holds when several tasks, and processes if the store is shared, write one session at
+//! once.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use session_core::{
+    Consistency, Created, Key, Load, Loaded, Payload, Record, Replaced, Revision, Timestamp,
+    Touched,
+};
+use tokio::task::yield_now;
+
+use crate::checked::{Checked, name, together};
+use crate::harness::{Harness, advance_to};
+use crate::sample;
+
+/// How often a race is run.
+pub(super) const ROUNDS: usize = 100;
+/// How many tasks take part in one.
+pub(super) const TASKS: usize = 6;
+/// How often a task tries before something must have happened.
+pub(super) const TRIES: usize = 10_000;
+
+/// Of several creates of one key exactly one is `Created`, and it is that one which is stored.
+pub async fn concurrent_creates(harness: &dyn Harness) {
+    let store = Checked::of(concurrent_creates, harness);
+    let handles = store.handles(harness).await;
+    for _ in 0..ROUNDS {
+        let (key, now) = (sample::key(), harness.now());
+        let answers = together(handles.iter().cycle().take(TASKS).cloned().map(|store| {
+            let record = sample::record(now);
+            async move { (store.create(&key, &record).await, record) }
+        }))
+        .await;
+        let mut created = answers.iter().filter_map(|(answer, record)| match answer {
+            Created::Created(revision) => Some((*revision, record)),
+            Created::Duplicate => None,
+        });
+        let Some((revision, record)) = created.next() else {
+            store.fail("of several creates of a free key none was Created");
+        };
+        store.assert(created.next().is_none(), "two creates of one key were Created");
+        store.holds(&key, record, revision, "after several creates").await;
+    }
+}
+
+/// Of several replaces at one revision exactly one wins, so a counter kept by compare-and-set
+/// ends at the number of acknowledged increments; and a load meanwhile sees one of the states,
+/// whole, never an earlier one than before.
+pub async fn concurrent_replaces(harness: &dyn Harness) {
+    let store = Checked::of(concurrent_replaces, harness);
+    let acknowledged = count_up(&store, harness, |_, _| async {}).await;
+    store.assert(acknowledged > 0, "no replace was acknowledged");
+}
+
+/// A touch that runs beside replaces undoes none of them.
+pub async fn concurrent_touch_and_replace(harness: &dyn Harness) {
+    let store = Checked::of(concurrent_touch_and_replace, harness);
+    let now = harness.now();
+    count_up(&store, harness, move |store, key| async move {
+        for step in 0..200 {
+            let answer = store.touch_one(&key, sample::record(now).idle_deadline).await;
+            let message = format_args!("touch {step} of a live session answered {answer:?}");
+            store.assert(answer == Touched::Done, message);
+            yield_now().await;
+        }
+    })
+    .await;
+}
+
+/// Lets tasks count up a counter in a session by compare-and-set, beside readers and whatever
+/// `beside` does. Tells what they counted to, which is the number of acknowledged replaces.
+async fn count_up<F: Future<Output = ()> + Send + 'static>(
+    store: &Checked,
+    harness: &dyn Harness,
+    beside: impl Fn(Checked, Key) -> F + Send,
+) -> u64 {
+    const EACH: u64 = 40;
+    let handles = store.handles(harness).await;
+    let (key, now) = (sample::key(), harness.now());
+    let first = store.created(&key, &counter(now, 0)).await;
+
+    let mut tasks: Vec<Pin<Box<dyn Future<Output = ()> + Send>>> = Vec::new();
+    for (index, store) in handles.iter().cycle().take(TASKS).cloned().enumerate() {
+        let besides = beside(store.clone(), key);
+        if index < 2 {
+            tasks.push(Box::pin(besides));
+            tasks.push(Box::pin(watch_counter(store.clone(), key)));
+        }
+        tasks.push(Box::pin(async move {
+            let (mut count, mut expected) = (0, first);
+            let mut acknowledged = 0;
+            while acknowledged < EACH {
+                match store.replace(&key, &counter(now, count + 1), expected).await {
+                    Replaced::Replaced(revision) => {
+                        store.assert(revision > expected, "a replace gave no higher revision");
+                        (count, expected) = (count + 1, revision);
+                        acknowledged += 1;
+                    }
+                    Replaced::Conflict(current) => {
+                        let ahead = current.revision > expected;
+                        store.assert(ahead, "a conflict carries no later revision than expected");
+                        (count, expected) = (count_of(&store, &current), current.revision);
+                    }
+                    Replaced::Gone => store.fail("replace answered Gone for a live session"),
+                }
+            }
+        }));
+    }
+    together(tasks).await;
+
+    let acknowledged = EACH * TASKS as u64;
+    let Some(record) = store.find_strong(&key).await else {
+        store.fail("the session is gone after nothing but replaces");
+    };
+    let count = count_of(store, &record);
+    store.assert(
+        count == acknowledged,
+        format_args!("{acknowledged} increments were acknowledged, but the counter is at {count}"),
+    );
+    acknowledged
+}
+
+async fn watch_counter(store: Checked, key: Key) {
+    let (mut last, mut last_count) = (Revision::UNSAVED, 0);
+    for _ in 0..200 {
+        let load = Load::default().consistency(Consistency::Strong).known(last);
+        match store.load(&key, load).await {
+            Loaded::Unchanged { .. } => {}
+            Loaded::Absent => store.fail("a load beside replaces answered Absent"),
+            Loaded::Found { record, .. } => {
+                let count = count_of(&store, &record);
+                let onward = record.revision > last && count >= last_count;
+                store.assert(onward, "a load saw an earlier state than the load before it");
+                (last, last_count) = (record.revision, count);
+            }
+        }
+        yield_now().await;
+    }
+}
+
+/// A record in which a number is written in several places.
+fn counter(now: Timestamp, count: u64) -> Record {
+    Record {
+        authenticated_at: Some(Timestamp::from_millis(count as i64)),
+        payload: Payload::new(count.to_be_bytes().repeat(64)),
+        ..sample::record(now)
+    }
+}
+
+fn count_of(store: &Checked, record: &Record) -> u64 {
+    let count = record.authenticated_at.map_or(0, Timestamp::as_millis) as u64;
+    let whole = record.payload.as_bytes()[..] == count.to_be_bytes().repeat(64);
+    store.assert(whole, "a load saw parts of two states");
+    count
+}
+
+/// A delete beside replaces wins: the session is dead in the end, and for every replace that
+/// began after the delete was acknowledged.
+pub async fn concurrent_delete_and_replace(harness: &dyn Harness) {
+    let store = Checked::of(concurrent_delete_and_replace, harness);
+    let handles = store.handles(harness).await;
+    for round in 0..ROUNDS {
+        let (key, now) = (sample::key(), harness.now());
+        let first = store.created(&key, &sample::record(now)).await;
+        let deleted = Arc::new(AtomicBool::new(false));
+        together(handles.iter().cycle().take(TASKS).cloned().enumerate().map(|(index, store)| {
+            let deleted = Arc::clone(&deleted);
+            async move {
+                if index == 0 {
+                    return delete_after(&store, &key, round, &deleted).await;
+                }
+                let mut expected = first;
+                for _ in 0..TRIES {
+                    let late = deleted.load(Ordering::SeqCst);
+                    let answer = store.replace(&key, &sample::record(now), expected).await;
+                    let what = format_args!(
+                        "a replace after an acknowledged delete answered {}",
+                        name(&answer)
+                    );
+                    store.assert(!late || matches!(answer, Replaced::Gone), what);
+                    match answer {
+                        Replaced::Replaced(revision) => expected = revision,
+                        Replaced::Conflict(current) => expected = current.revision,
+                        Replaced::Gone => return,
+                    }
+                    yield_now().await;
+                }
+                store.fail("no replace answered Gone, although the session was deleted");
+            }
+        }))
+        .await;
+        store.dead(&key, first, now, "after a delete beside replaces").await;
+    }
+}
+
+/// A delete beside touches wins: the session is dead in the end, and for every touch that began
+/// after the delete was acknowledged.
+pub async fn concurrent_touch_and_delete(harness: &dyn Harness) {
+    let store = Checked::of(concurrent_touch_and_delete, harness);
+    let handles = store.handles(harness).await;
+    for round in 0..ROUNDS {
+        let (key, record) = (sample::key(), sample::record(harness.now()));
+        let first = store.created(&key, &record).await;
+        let deleted = Arc::new(AtomicBool::new(false));
+        together(handles.iter().cycle().take(TASKS).cloned().enumerate().map(|(index, store)| {
+            let deleted = Arc::clone(&deleted);
+            let tick = harness.tick();
+            async move {
+                if index == 0 {
+                    return delete_after(&store, &key, round, &deleted).await;
+                }
+                for step in 0..TRIES {
+                    let late = deleted.load(Ordering::SeqCst);
+                    let idle_deadline = record.idle_deadline.plus(tick * (step as u32));
+                    let answer = store.touch_one(&key, idle_deadline).await;
+                    let gone = answer == Touched::Gone;
+                    store.assert(gone || !late, "a touch after an acknowledged delete was Done");
+                    if gone {
+                        return;
+                    }
+                    yield_now().await;
+                }
+                store.fail("no touch answered Gone, although the session was deleted");
+            }
+        }))
+        .await;
+        store.dead(&key, first, harness.now(), "after a delete beside touches").await;
+    }
+}
+
+async fn delete_after(store: &Checked, key: &Key, round: usize, deleted: &AtomicBool) {
+    for _ in 0..round % 5 {
+        yield_now().await;
+    }
+    store.deleted(key).await;
+    deleted.store(true, Ordering::SeqCst);
+}
+
+/// Several nodes purge at once, while some expired keys are taken by new sessions: no session is
+/// freed twice, and no acknowledged create is lost to a purge.
+pub async fn concurrent_purge_and_create(harness: &dyn Harness) {
+    const EACH: usize = 4;
+    let store = Checked::of(concurrent_purge_and_create, harness);
+    let handles = store.handles(harness).await;
+    for _ in 0..4 {
+        let short = sample::record_living(harness.now(), harness.tick() * 5);
+        let keys: [[Key; EACH]; TASKS] =
+            std::array::from_fn(|_| std::array::from_fn(|_| sample::key()));
+        for key in keys.as_flattened() {
+            store.created(key, &short).await;
+        }
+        advance_to(harness, short.idle_deadline).await;
+        let long = sample::record(harness.now());
+        let tasks = handles.iter().cycle().cloned().zip(keys).map(|(store, [taken, free @ ..])| {
+            let long = long.clone();
+            async move {
+                let before = store.purge(free.len()).await;
+                store.created(&taken, &long).await;
+                before + store.purge(TASKS * EACH).await
+            }
+        });
+        let freed: usize = together(tasks).await.into_iter().sum();
+        let expired = TASKS * EACH;
+        let message = format_args!("{freed} sessions were freed, of {expired} expired ones");
+        store.assert(freed <= expired, message);
+        for [taken, ..] in &keys {
+            store.found(taken, "created on an expired key beside purges").await;
+        }
+        while store.purge(expired).await > 0 {}
+    }
+}

@@ -1,0 +1,193 @@
+//! Sessions composed from a TOML file and the environment.
+//!
+//! ```
+//! let text = r#"
+//!     [session]
+//!     store = "main"
+//!     idle_timeout = "30m"
+//!     absolute_timeout = "12h"
+//!     cookie = { name = "id", secure = false, same_site = "lax" }
+//!
+//!     [stores.main]
+//!     kind = "memory"
+//!     max_sessions = 1000000
+//! "#;
+//! # #[cfg(feature = "memory")] {
+//! let sessions = session_kit::config::Config::parse(text, "session.toml", [])?.build()?;
+//! # }
+//! # Ok::<(), session_kit::Error>(())
+//! ```
+//!
+//! - Durations are written `"250ms"`, `"30m"`, `"12h"`; sizes `"64MiB"`.
+//! - `${NAME}` in a text is taken from the environment.
+//! - Any setting can be overridden by an environment variable: `SESSION__` and the path in upper
+//!   case, joined by two underscores, as in `SESSION__SESSION__IDLE_TIMEOUT=5m` or
+//!   `SESSION__STORES__MAIN__MAX_SESSIONS=1000`.
+//!
+//! Whatever cannot be right stops the start with the file, the setting, its value unless that may
+//! be a secret, and the reason.
+
+mod environment;
+mod settings;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use session_core::{Error, ErrorKind, Sessions, Store};
+use toml::{Table, Value};
+
+use self::settings::{SessionSettings, StoreSettings};
+
+/// A configuration that has been read: well-formed, and every setting known.
+#[derive(Debug)]
+pub struct Config {
+    origin: String,
+    session: SessionSettings,
+    stores: BTreeMap<String, StoreSettings>,
+}
+
+impl Config {
+    /// Reads a file, with the environment of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Misconfigured`] if there is no such file, and as [`parse`](Config::parse).
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Error::new(ErrorKind::Misconfigured, "this file cannot be read")
+                .with("file", path.display())
+                .with("reason", &error)
+                .with_source(error)
+        })?;
+        // What is not UTF-8 cannot be meant for a TOML document.
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Self::parse(&text, &path.display().to_string(), environment)
+    }
+
+    /// Reads a text, with the environment given. `origin` says in errors where the text is from.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Misconfigured`] if the text is no TOML, a setting is unknown or missing, or a
+    /// variable that the text refers to is not set.
+    pub fn parse(
+        text: &str,
+        origin: &str,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Error> {
+        let environment: BTreeMap<String, String> = environment.into_iter().collect();
+        Self::read(text, origin, &environment).map_err(|error| error.with("file", origin))
+    }
+
+    fn read(
+        text: &str,
+        origin: &str,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Self, Error> {
+        let mut document: Table = text.parse().map_err(|error: toml::de::Error| {
+            let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+            Error::new(ErrorKind::Misconfigured, format!("not TOML: {}", error.message()))
+                .with("line", line)
+        })?;
+        environment::override_settings(&mut document, environment);
+        environment::fill_in(&mut document, environment)?;
+
+        let mut section = |name: &'static str| match document.remove(name) {
+            Some(Value::Table(table)) => Ok(table),
+            Some(other) => {
+                let reason = format!("this is a section, not a {}", other.type_str());
+                Err(Error::new(ErrorKind::Misconfigured, reason).with("field", name))
+            }
+            None => {
+                let reason = format!("the section `[{name}]` is missing");
+                Err(Error::new(ErrorKind::Misconfigured, reason).with("field", name))
+            }
+        };
+        let session = decode("session", section("session")?)?;
+        let stores = section("stores")?
+            .into_iter()
+            .map(|(name, table)| {
+                let store = StoreSettings::read(&name, table)?;
+                Ok((name, store))
+            })
+            .collect::<Result<_, Error>>()?;
+        if let Some(name) = document.keys().next() {
+            let reason = "there is no such section; there are `session` and `stores`";
+            return Err(Error::new(ErrorKind::Misconfigured, reason).with("field", name));
+        }
+        Ok(Self { origin: origin.to_owned(), session, stores })
+    }
+
+    /// The sessions as configured. A store that is out of reach is no error: it is built all the
+    /// same, and answers once it is there.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Misconfigured`] for settings that contradict each other or cannot be right,
+    /// and for what needs a feature that is not compiled in.
+    pub fn build(&self) -> Result<Sessions, Error> {
+        self.compose().map_err(|error| error.with("file", &self.origin))
+    }
+
+    fn compose(&self) -> Result<Sessions, Error> {
+        let store = self.store("session.store", self.session.store())?;
+        self.session.build(store)
+    }
+
+    fn store(&self, field: &'static str, name: &str) -> Result<Arc<dyn Store>, Error> {
+        match self.stores.get(name) {
+            Some(settings) => settings.build(name),
+            None => {
+                let known: Vec<&str> = self.stores.keys().map(String::as_str).collect();
+                let reason = format!("there is no such store; there are: {}", known.join(", "));
+                Err(Error::misconfigured(field, format_args!("{name:?}"), reason))
+            }
+        }
+    }
+}
+
+/// Reads a section into its settings. Errors name the setting by its whole path.
+fn decode<T: DeserializeOwned>(path: &str, table: Table) -> Result<T, Error> {
+    let shown = table.clone();
+    serde_path_to_error::deserialize(table).map_err(|error| {
+        let inner = error.path().to_string();
+        let field = match inner.as_str() {
+            "." => path.to_owned(),
+            inner => format!("{path}.{inner}"),
+        };
+        let value = find(&shown, &inner);
+        if is_secret(&field) {
+            let reason = "this value is not valid; it is not shown, since it may be a secret";
+            return Error::new(ErrorKind::Misconfigured, reason).with("field", field);
+        }
+        let reason = error.inner().message().trim().to_owned();
+        let told = Error::new(ErrorKind::Misconfigured, reason).with("field", field);
+        match value {
+            Some(value) => told.with("value", value),
+            None => told,
+        }
+    })
+}
+
+/// The value of a setting, if it is a plain one.
+fn find(table: &Table, path: &str) -> Option<String> {
+    let mut names = path.split('.');
+    let mut value = table.get(names.next()?)?;
+    for name in names {
+        value = value.get(name)?;
+    }
+    (!value.is_table() && !value.is_array()).then(|| value.to_string())
+}
+
+/// Whether the value of a setting must not be shown.
+fn is_secret(field: &str) -> bool {
+    let names = ["keys", "url", "password", "encrypt", "sign"];
+    field.split(['.', '[']).any(|part| names.contains(&part))
+}
+
+#[cfg(test)]
+mod tests;
