@@ -75,9 +75,7 @@ impl KeyRing {
     ///
     /// [`ErrorKind::Misconfigured`](crate::ErrorKind::Misconfigured) for anything that is not
     /// base64, and as for [`new`](Self::new).
-    pub fn from_base64(
-        texts: impl IntoIterator<Item = impl AsRef<str>>,
-    ) -> Result<Self, Error> {
+    pub fn from_base64(texts: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, Error> {
         let decode = |(index, text): (usize, _)| {
             decode_base64(AsRef::<str>::as_ref(&text).trim()).ok_or_else(|| {
                 Error::misconfigured(
@@ -120,8 +118,8 @@ const SALT: &[u8] = b"session-kit key ring";
 
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let alphabet = if text.contains(['-', '_']) { alphabet::URL_SAFE } else { alphabet::STANDARD };
-    let config = GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let config =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     GeneralPurpose::new(&alphabet, config).decode(text).ok()
 }
 
@@ -163,7 +161,8 @@ mod tests {
         let ring = KeyRing::new([bytes]).unwrap();
         let derived: Vec<_> = ring.derive("p", &[]).collect();
         let url_safe = standard.replace('+', "-").replace('/', "_");
-        for text in [&standard, &url_safe, standard.trim_end_matches('='), &format!("{url_safe}\n")] {
+        for text in [&standard, &url_safe, standard.trim_end_matches('='), &format!("{url_safe}\n")]
+        {
             let ring = KeyRing::from_base64([text]).unwrap();
             assert!(ring.derive("p", &[]).eq(derived.iter().copied()), "{text}");
         }
@@ -198,6 +197,6 @@ mod tests {
         // Payloads and cookies out there depend on them.
         let ring = KeyRing::new([vec![7; 32]]).unwrap();
         let key = ring.derive("payload seal v1", &[b"shop"]).next().unwrap();
-        assert_eq!(key[..8], [0; 8], "{:?}", &key[..8]);
+        assert_eq!(key[..8], [109, 11, 69, 122, 207, 1, 208, 107]);
     }
 }

@@ -130,12 +130,22 @@ impl Config {
     /// [`ErrorKind::Misconfigured`] for settings that contradict each other or cannot be right,
     /// and for what needs a feature that is not compiled in.
     pub fn build(&self) -> Result<Sessions, Error> {
-        self.compose().map_err(|error| error.with("file", &self.origin))
+        self.build_with(|store| store)
     }
 
-    fn compose(&self) -> Result<Sessions, Error> {
-        let store = self.store("session.store", self.session.store())?;
-        self.session.build(store)
+    /// As [`build`](Config::build), with `wrap` around the store: to count its calls, say.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Config::build).
+    pub fn build_with(
+        &self,
+        wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
+    ) -> Result<Sessions, Error> {
+        let store = self.store("session.store", self.session.store());
+        store
+            .and_then(|store| self.session.build(wrap(store)))
+            .map_err(|error| error.with("file", &self.origin))
     }
 
     fn store(&self, field: &'static str, name: &str) -> Result<Arc<dyn Store>, Error> {
@@ -189,5 +199,5 @@ fn is_secret(field: &str) -> bool {
     field.split(['.', '[']).any(|part| names.contains(&part))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "memory"))]
 mod tests;

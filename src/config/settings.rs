@@ -10,7 +10,7 @@ use session_core::{
     CookieLifetime, Error, ErrorKind, SameSite, SessionCookie, Sessions, SessionsBuilder, Store,
     Timeouts,
 };
-use toml::{Table, Value};
+use toml::Value;
 
 /// `[session]`
 #[derive(Debug, Deserialize)]
@@ -125,6 +125,10 @@ impl SessionSettings {
     }
 
     pub(super) fn build(&self, store: Arc<dyn Store>) -> Result<Sessions, Error> {
+        self.compose(store).map_err(|error| error.with("section", "session"))
+    }
+
+    fn compose(&self, store: Arc<dyn Store>) -> Result<Sessions, Error> {
         let default = Timeouts::default();
         let timeouts = Timeouts::new(
             self.idle_timeout.unwrap_or(default.idle()),
@@ -197,7 +201,7 @@ impl CookieSettings {
             (Some(_), Some(_)) => {
                 let reason = "an encrypted cookie is authenticated already: leave out `sign`";
                 Err(Error::new(ErrorKind::Misconfigured, reason)
-                    .with("field", "session.cookie.sign"))
+                    .with("field", "cookie.sign"))
             }
         }
     }
@@ -212,9 +216,9 @@ impl CodecName {
             #[cfg(feature = "cbor")]
             Self::Cbor => Ok(builder.codec(session_core::codec::Cbor)),
             #[cfg(not(feature = "msgpack"))]
-            Self::Msgpack => Err(needs_feature("session.codec", "msgpack")),
+            Self::Msgpack => Err(needs_feature("codec", "msgpack")),
             #[cfg(not(feature = "cbor"))]
-            Self::Cbor => Err(needs_feature("session.codec", "cbor")),
+            Self::Cbor => Err(needs_feature("codec", "cbor")),
         }
     }
 }
@@ -227,39 +231,39 @@ impl CompressSettings {
 
     #[cfg(not(feature = "compress"))]
     fn apply(&self, _: SessionsBuilder) -> Result<SessionsBuilder, Error> {
-        Err(needs_feature("session.compress", "compress"))
+        Err(needs_feature("compress", "compress"))
     }
 }
 
 impl RingSettings {
     #[cfg(feature = "encrypt")]
     fn seal(&self, builder: SessionsBuilder) -> Result<SessionsBuilder, Error> {
-        Ok(builder.encrypt(self.ring("session.encrypt.keys")?))
+        Ok(builder.encrypt(self.ring("encrypt.keys")?))
     }
 
     #[cfg(not(feature = "encrypt"))]
     fn seal(&self, _: SessionsBuilder) -> Result<SessionsBuilder, Error> {
-        Err(needs_feature("session.encrypt", "encrypt"))
+        Err(needs_feature("encrypt", "encrypt"))
     }
 
     #[cfg(feature = "secure-cookies")]
     fn sign(&self, cookie: SessionCookie) -> Result<SessionCookie, Error> {
-        Ok(cookie.signed(self.ring("session.cookie.sign.keys")?))
+        Ok(cookie.signed(self.ring("cookie.sign.keys")?))
     }
 
     #[cfg(feature = "secure-cookies")]
     fn encrypt(&self, cookie: SessionCookie) -> Result<SessionCookie, Error> {
-        Ok(cookie.encrypted(self.ring("session.cookie.encrypt.keys")?))
+        Ok(cookie.encrypted(self.ring("cookie.encrypt.keys")?))
     }
 
     #[cfg(not(feature = "secure-cookies"))]
     fn sign(&self, _: SessionCookie) -> Result<SessionCookie, Error> {
-        Err(needs_feature("session.cookie.sign", "secure-cookies"))
+        Err(needs_feature("cookie.sign", "secure-cookies"))
     }
 
     #[cfg(not(feature = "secure-cookies"))]
     fn encrypt(&self, _: SessionCookie) -> Result<SessionCookie, Error> {
-        Err(needs_feature("session.cookie.encrypt", "secure-cookies"))
+        Err(needs_feature("cookie.encrypt", "secure-cookies"))
     }
 
     #[cfg(any(feature = "encrypt", feature = "secure-cookies"))]
@@ -320,9 +324,9 @@ impl StoreSettings {
 
     pub(super) fn build(&self, name: &str) -> Result<Arc<dyn Store>, Error> {
         match self {
-            Self::Memory(settings) => {
-                settings.build().map_err(|error| error.with("store", name))
-            }
+            Self::Memory(settings) => settings
+                .build()
+                .map_err(|error| error.with("section", format_args!("stores.{name}"))),
         }
     }
 }

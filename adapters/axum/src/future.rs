@@ -51,7 +51,7 @@ where
     type Output = Result<Response<B>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         loop {
             if let Some(saving) = this.saving {
                 let finished = ready!(saving.finished.as_mut().poll(context));

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use ciborium::Value;
-use serde::de::value::{Error as ValueError, MapAccessDeserializer, MapDeserializer, SeqDeserializer};
+use serde::de::value::{
+    Error as ValueError, MapAccessDeserializer, MapDeserializer, SeqDeserializer,
+};
 use serde::de::{Deserializer, Error as _, IgnoredAny, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
@@ -61,7 +63,8 @@ impl Codec for Cbor {
 /// Whether a value is nested deeper than `MAX_DEPTH`. A level takes a byte.
 fn is_too_deep(bytes: &[u8]) -> bool {
     bytes.len() > MAX_DEPTH
-        && ciborium::de::from_reader_with_recursion_limit::<IgnoredAny, _>(bytes, MAX_DEPTH).is_err()
+        && ciborium::de::from_reader_with_recursion_limit::<IgnoredAny, _>(bytes, MAX_DEPTH)
+            .is_err()
 }
 
 /// A data item to be read as whatever the application asks for.

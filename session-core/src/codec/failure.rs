@@ -19,7 +19,9 @@ pub(super) fn trailing(codec: CodecId) -> Error {
 
 /// A value that the format cannot express. What serde says about it may quote the value.
 pub(super) fn inexpressible(codec: CodecId, hint: &'static str) -> Error {
-    Error::new(ErrorKind::Value, "a value cannot be encoded").with("codec", codec).with("hint", hint)
+    Error::new(ErrorKind::Value, "a value cannot be encoded")
+        .with("codec", codec)
+        .with("hint", hint)
 }
 
 /// A value that could be written but never be read again.

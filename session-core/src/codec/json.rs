@@ -189,7 +189,8 @@ mod tests {
 
     #[test]
     fn payloads_of_other_writers_are_read() {
-        let packed = Bytes::from_static(b"{ \"a\\u0022\\n\" : {\"x\": [1, 2]} ,\r\n\t\"b\":\"\\u00e9\"}\n");
+        let packed =
+            Bytes::from_static(b"{ \"a\\u0022\\n\" : {\"x\": [1, 2]} ,\r\n\t\"b\":\"\\u00e9\"}\n");
         let fields = Json.unpack(packed).unwrap();
         assert_eq!(fields.get("a\"\n"), Some(b"{\"x\": [1, 2]}".as_slice()));
         assert_eq!(decode::<String>(&Json, fields.get("b").unwrap()).unwrap(), "é");

@@ -17,6 +17,7 @@ mod readable;
 mod seal;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 use std::fmt;
 
@@ -84,9 +85,9 @@ pub trait Codec: fmt::Debug + Send + Sync + 'static {
 
 /// What [`Codec::decode`] hands a deserializer to.
 pub type ReadValue<'a> = &'a mut (
-             dyn FnMut(&mut dyn erased_serde::Deserializer<'_>) -> Result<(), erased_serde::Error>
-                 + 'a
-         );
+            dyn FnMut(&mut dyn erased_serde::Deserializer<'_>) -> Result<(), erased_serde::Error>
+                + 'a
+        );
 
 /// Deepest nesting of arrays and maps in a value. A deeper one is refused when it is encoded, so
 /// that nothing is stored that cannot be read again, and when it is decoded. (It is what

@@ -24,11 +24,11 @@ mod tests;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_transcode::Transcoder;
 
 use super::compress::{compress, decompress};
 use super::failure::{corrupt, missing_feature};
 use super::seal::Seal;
+use super::tree::Tree;
 use super::{Codec, CodecId, Limits};
 use crate::error::Error;
 use crate::fields::Fields;
@@ -203,7 +203,10 @@ impl PayloadFormat {
     }
 
     fn configured(&self, id: CodecId) -> Option<&dyn Codec> {
-        std::iter::once(&self.codec).chain(&self.readers).map(|codec| &**codec).find(|codec| codec.id() == id)
+        std::iter::once(&self.codec)
+            .chain(&self.readers)
+            .map(|codec| &**codec)
+            .find(|codec| codec.id() == id)
     }
 
     fn reader(&self, id: CodecId) -> Result<&dyn Codec, Error> {
@@ -214,7 +217,8 @@ impl PayloadFormat {
     fn transcode(&self, from: &dyn Codec, fields: &Fields) -> Result<Fields, Error> {
         let mut transcoded = Vec::with_capacity(fields.len());
         for (name, value) in fields.iter() {
-            let value = carry_over(value, from, self.codec()).map_err(|error| {
+            let tree = super::decode::<Tree>(from, value);
+            let value = tree.and_then(|tree| self.codec.encode(&tree)).map_err(|error| {
                 corrupt("a value cannot be carried over from another codec")
                     .with("field", name)
                     .with("from", from.id())
@@ -225,15 +229,6 @@ impl PayloadFormat {
         }
         Ok(transcoded.iter().map(|(name, value)| (*name, value.as_slice())).collect())
     }
-}
-
-fn carry_over(value: &[u8], from: &dyn Codec, to: &dyn Codec) -> Result<Vec<u8>, Error> {
-    let mut encoded = None;
-    from.decode(value, &mut |deserializer| {
-        encoded = Some(to.encode(&Transcoder::new(deserializer)));
-        Ok(())
-    })?;
-    encoded.unwrap_or_else(|| Err(corrupt("the codec decoded nothing")))
 }
 
 fn unsealed() -> Error {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -144,8 +144,7 @@ pub(super) fn assert_round_trips(codec: &dyn Codec) {
 
     let values: Vec<_> = [0, u64::MAX].iter().map(|value| encode(codec, value).unwrap()).collect();
     let names = ["", "\"\\\n\u{0}", "é漢🦀"];
-    let fields: Fields =
-        names.into_iter().zip(values.iter().cycle().map(Vec::as_slice)).collect();
+    let fields: Fields = names.into_iter().zip(values.iter().cycle().map(Vec::as_slice)).collect();
     let unpacked = codec.unpack(codec.pack(&fields).unwrap().into()).unwrap();
     assert!(unpacked.iter().eq(fields.iter()));
     assert_eq!(decode::<u64>(codec, unpacked.get(names[1]).unwrap()).unwrap(), u64::MAX);

@@ -34,6 +34,7 @@ fn encoded(format: &PayloadFormat) -> Bytes {
     format.encode(&key(1), &sample(format.codec())).unwrap().as_bytes().clone()
 }
 
+#[track_caller]
 fn assert_reads(format: &PayloadFormat, stored: &Bytes) {
     let fields = format.decode(&key(1), stored).unwrap();
     assert!(fields.iter().eq(sample(format.codec()).iter()));
@@ -117,7 +118,8 @@ fn damaged_unsealed_payloads_end_in_a_result() {
 
 #[test]
 fn a_codec_is_changed_while_sessions_live() {
-    for (old, new) in codecs().iter().flat_map(|a| codecs().into_iter().map(move |b| (a.clone(), b)))
+    for (old, new) in
+        codecs().iter().flat_map(|a| codecs().into_iter().map(move |b| (a.clone(), b)))
     {
         let (old, new) = (format(&old), format(&new));
         let value = encode(old.codec(), &everything()).unwrap();
@@ -177,17 +179,27 @@ fn a_foreign_codec_is_read_where_it_is_known() {
 
 #[test]
 fn a_value_that_cannot_be_carried_over_is_named_but_not_shown() {
-    let foreign: Arc<dyn Codec> = Arc::new(Foreign);
-    let format = format(&json()).reading(foreign).unwrap();
-    for value in ["secret", "\"secret", "[\"secret\"] 2", &"[".repeat(100_000)] {
-        let stored = [b"\x01\xc8\x00{\"f\":1,\"g\":", value.as_bytes(), b"}"].concat();
-        drop(format.decode(&key(1), &stored.into()));
+    let format = format(&json()).reading(Arc::new(Foreign)).unwrap();
+    let deep = "[".repeat(100_000) + "\"secret\"" + &"]".repeat(100_000);
+    for value in [deep.as_str(), "[1e999, \"secret\"]", "\"secret \\ud800\""] {
+        let stored = [b"\x01\xc8\x00{\"f\":1,\"cart\":", value.as_bytes(), b"}"].concat();
+        let error = format.decode(&key(1), &stored.into()).unwrap_err();
+        assert_eq!((error.kind(), error.context("field")), (ErrorKind::Corrupt, Some("cart")));
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
     }
-    let deep = "[".repeat(200) + "\"secret\"" + &"]".repeat(200);
-    let stored = [b"\x01\xc8\x00{\"cart\":", deep.as_bytes(), b"}"].concat();
-    let error = format.decode(&key(1), &stored.into()).unwrap_err();
-    assert_eq!((error.kind(), error.context("field")), (ErrorKind::Corrupt, Some("cart")));
-    assert!(!format!("{error:?}").contains("secret"));
+}
+
+/// MessagePack has maps that JSON has not.
+#[cfg(feature = "msgpack")]
+#[test]
+fn a_value_that_the_new_codec_cannot_express_is_an_error() {
+    let msgpack: Arc<dyn Codec> = Arc::new(crate::codec::MessagePack);
+    let map = std::collections::BTreeMap::from([((1, "secret"), 2)]);
+    let value = encode(&*msgpack, &map).unwrap();
+    let fields: Fields = [("cart", value.as_slice())].into_iter().collect();
+    let stored = format(&msgpack).encode(&key(1), &fields).unwrap();
+    let message = refusal(&format(&json()), stored.as_bytes().clone(), ErrorKind::Corrupt);
+    assert!(message.contains("from: MessagePack, to: JSON"), "{message}");
 }
 
 #[test]

@@ -1,0 +1,115 @@
+//! The background task.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use session_core::{Clock, Store, Timestamp};
+use session_memory::MemoryStore;
+use tokio::runtime::{Builder, Handle};
+
+use crate::common::{StoppedClock, eventually, key, record, with_clock};
+
+const PAUSE: Duration = Duration::from_secs(10);
+
+fn tasks() -> usize {
+    Handle::current().metrics().num_alive_tasks()
+}
+
+async fn fill(store: &MemoryStore, sessions: u32) {
+    for number in 0..sessions {
+        store.create(&key(number), &record(10)).await.unwrap();
+    }
+}
+
+// Time is paused: it moves on once every task waits, so a sleep waits for all work to be done.
+#[tokio::test(start_paused = true)]
+async fn it_frees_what_has_expired_and_nothing_else() {
+    let (store, clock) = with_clock(|builder| builder.sweep_every(PAUSE));
+    assert_eq!(tasks(), 0, "nothing to sweep yet");
+    fill(&store, 5_000).await;
+    assert_eq!(tasks(), 1);
+    tokio::time::sleep(PAUSE * 3).await;
+    assert_eq!(store.len(), 5_000);
+    clock.advance(1_000);
+    assert_eq!(store.len(), 5_000);
+    tokio::time::sleep(PAUSE).await;
+    assert_eq!((store.len(), store.bytes()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_ends_with_the_last_handle() {
+    let (store, _) = with_clock(|builder| builder.sweep_every(PAUSE));
+    fill(&store, 10).await;
+    let clone = store.clone();
+    drop(store);
+    tokio::time::sleep(PAUSE * 2).await;
+    assert_eq!(tasks(), 1);
+    drop(clone);
+    eventually("the sweeper has ended", || tasks() == 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_sweeper_runs_unless_asked_for() {
+    let (store, clock) = with_clock(|builder| builder);
+    fill(&store, 10).await;
+    clock.advance(1_000);
+    tokio::time::sleep(PAUSE * 100).await;
+    assert_eq!((tasks(), store.len()), (0, 10));
+}
+
+#[derive(Debug, Default)]
+struct BrokenAtFirst {
+    clock: StoppedClock,
+    is_broken: AtomicBool,
+    panics: std::sync::atomic::AtomicUsize,
+}
+
+impl Clock for BrokenAtFirst {
+    fn now(&self) -> Timestamp {
+        if self.is_broken.load(Ordering::SeqCst) {
+            self.panics.fetch_add(1, Ordering::SeqCst);
+            panic!("a broken clock, as part of a test");
+        }
+        self.clock.now()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_survives_rounds_that_fail() {
+    let clock = Arc::new(BrokenAtFirst::default());
+    let store = MemoryStore::builder()
+        .clock(Arc::clone(&clock) as Arc<dyn Clock>)
+        .sweep_every(PAUSE)
+        .build()
+        .unwrap();
+    fill(&store, 100).await;
+    clock.clock.advance(1_000);
+    clock.is_broken.store(true, Ordering::SeqCst);
+    tokio::time::sleep(PAUSE * 3).await;
+    assert!(clock.panics.load(Ordering::SeqCst) >= 2);
+    assert_eq!(store.len(), 100);
+    clock.is_broken.store(false, Ordering::SeqCst);
+    tokio::time::sleep(PAUSE * 2).await;
+    assert_eq!(store.len(), 0);
+}
+
+#[test]
+fn it_starts_again_in_another_runtime() {
+    let runtime =
+        || Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    // Made outside of any runtime, as a static is.
+    let (store, clock) = with_clock(|builder| builder.sweep_every(PAUSE));
+    let first = runtime();
+    first.block_on(fill(&store, 10));
+    drop(first);
+    clock.advance(1_000);
+    runtime().block_on(async {
+        assert_eq!(store.len(), 10);
+        let mut record = record(10);
+        record.idle_deadline = Timestamp::from_millis(5_000);
+        store.create(&key(100), &record).await.unwrap();
+        tokio::time::sleep(PAUSE * 2).await;
+        assert_eq!(store.len(), 1);
+    });
+}

@@ -1,0 +1,145 @@
+use std::time::Duration;
+
+use session_core::Timeouts;
+
+use super::*;
+
+const MEMORY: &str = r#"
+[session]
+store = "main"
+idle_timeout = "30m"
+absolute_timeout = "12h"
+cookie = { name = "id", secure = false, same_site = "lax" }
+
+[stores.main]
+kind = "memory"
+max_sessions = 1000000
+"#;
+
+fn sessions(text: &str, environment: &[(&str, &str)]) -> Result<Sessions, Error> {
+    let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+    Config::parse(text, "session.toml", environment.iter().map(owned))?.build()
+}
+
+/// The sample with a line put in place of the one that sets the same.
+fn changed(line: &str) -> String {
+    let name = line.split(' ').next().unwrap();
+    let kept = MEMORY.lines().filter(|old| !old.starts_with(&format!("{name} ")));
+    let lines: Vec<&str> = kept.collect();
+    lines.join("\n").replace("[session]", &format!("[session]\n{line}"))
+}
+
+#[test]
+fn the_sample_is_what_it_says() {
+    let sessions = sessions(MEMORY, &[]).unwrap();
+    assert_eq!(sessions.timeouts(), Timeouts::default());
+    assert_eq!(sessions.namespace().as_str(), "id");
+}
+
+#[test]
+fn the_environment_overrides_and_fills_in() {
+    let sessions = sessions(
+        &changed("namespace = \"${APP}.eu\""),
+        &[
+            ("APP", "shop"),
+            ("SESSION__SESSION__IDLE_TIMEOUT", "5m"),
+            ("SESSION__SESSION__COOKIE__NAME", "7"),
+            ("SESSION__STORES__MAIN__MAX_SESSIONS", "1"),
+            ("SESSION_ID", "somebody else's"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(sessions.timeouts().idle(), Duration::from_secs(300));
+    assert_eq!(sessions.namespace().as_str(), "shop.eu");
+}
+
+/// Each with the words that its message must have.
+#[test]
+fn what_cannot_be_right_stops_the_start() {
+    let cases: &[(&str, &[&str])] = &[
+        ("idle_timeout = 30", &["session.idle_timeout", "30", "string"]),
+        ("idle_timeout = \"soon\"", &["session.idle_timeout", "\"soon\"", "30m"]),
+        ("idle_timeout = \"0s\"", &["idle_timeout", "one millisecond at least"]),
+        ("idle_timeout = \"13h\"", &["idle_timeout", "46800s", "longer than the absolute"]),
+        ("idel_timeout = \"1h\"", &["idel_timeout", "unknown field", "idle_timeout"]),
+        ("store = \"redis\"", &["session.store", "\"redis\"", "there are: main"]),
+        ("cookie = { name = \"__Host-id\", secure = false }", &["cookie.secure", "__Host-id", "Secure"]),
+        ("cookie = { name = \"__Host-id\", domain = \"a.b\" }", &["cookie.domain", "a.b", "one host"]),
+        ("cookie = { name = \"a b\" }", &["namespace", "a b"]),
+        ("cookie = { same_site = \"loose\" }", &["session.cookie.same_site", "loose", "strict"]),
+        ("cookie = { same_site = \"none\", name = \"id\", secure = false }", &["cookie.secure", "SameSite=None"]),
+        ("codec = \"yaml\"", &["session.codec", "yaml", "json"]),
+        ("max_payload = \"0KiB\"", &["max_payload", "0"]),
+        ("max_payload = \"much\"", &["session.max_payload", "much", "64MiB"]),
+        ("touch_after = 2.0", &["touch_after", "2", "between 0 and 1"]),
+        ("namespace = \"a:b\"", &["namespace", "a:b"]),
+        ("namespace = \"${NOWHERE}\"", &["session.namespace", "`NOWHERE` is not set"]),
+        ("namespace = \"${NOWHERE\"", &["session.namespace", "without `}`"]),
+    ];
+    for (line, words) in cases {
+        let message = sessions(&changed(line), &[]).unwrap_err().to_string();
+        for word in words.iter().chain(&["session.toml"]) {
+            assert!(message.contains(word), "{line}\n{message}\nlacks {word}");
+        }
+    }
+}
+
+#[test]
+fn a_text_that_is_no_configuration_is_refused() {
+    let cases: &[(&str, &[&str])] = &[
+        ("", &["`[session]` is missing"]),
+        ("[session]\nstore = \"main\"", &["`[stores]` is missing"]),
+        ("session = 1", &["session", "section"]),
+        ("[session]\n[stores]", &["session", "missing field `store`"]),
+        ("[session]\nstore = 1\n[stores]", &["session.store", "1"]),
+        ("[session\n", &["not TOML", "line: 1"]),
+        ("[session]\nstore = \"m\"\n[stores.m]\n", &["stores.m.kind", "memory"]),
+        ("[session]\nstore = \"m\"\n[stores.m]\nkind = \"etcd\"", &["stores.m.kind", "etcd"]),
+        ("[session]\nstore = \"m\"\n[stores]\nm = 1", &["stores.m", "section"]),
+        (
+            "[session]\nstore = \"m\"\n[stores.m]\nkind = \"memory\"\nmax_sessions = 0",
+            &["max_sessions", "0", "stores.m"],
+        ),
+        (
+            "[session]\nstore = \"m\"\n[stores.m]\nkind = \"memory\"\nmax = 1",
+            &["stores.m.max", "unknown field"],
+        ),
+        ("[session]\nstore = \"m\"\n[stores.m]\nkind = \"memory\"\n[other]", &["other"]),
+    ];
+    for (text, words) in cases {
+        let message = sessions(text, &[]).unwrap_err().to_string();
+        for word in words.iter().chain(&["session.toml"]) {
+            assert!(message.contains(word), "{text}\n{message}\nlacks {word}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = Config::load("nowhere/session.toml").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    assert!(error.to_string().contains("nowhere/session.toml"), "{error}");
+}
+
+#[cfg(all(feature = "encrypt", feature = "secure-cookies"))]
+#[test]
+fn keys_are_used_and_never_shown() {
+    let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+    assert!(sessions(&changed(&format!("encrypt = {{ keys = [\"base64:{key}\"] }}")), &[]).is_ok());
+    let sign = format!("cookie = {{ name = \"id\", sign = {{ keys = [\"base64:{key}\"] }} }}");
+    assert!(sessions(&changed(&sign), &[]).is_ok());
+
+    for (line, secret) in [
+        (format!("encrypt = {{ keys = [\"{key}\"] }}"), key),
+        ("encrypt = { keys = [\"base64:c2hvcnQ=\"] }".into(), "c2hvcnQ="),
+        ("encrypt = { keys = [\"base64:!secret!\"] }".into(), "!secret!"),
+        ("encrypt = { keys = \"base64:geheim\" }".into(), "geheim"),
+        ("encrypt = { keys = [] }".into(), "no secret"),
+        (format!("encrypt = {{ keys = [\"base64:{key}\", \"base64:{key}\"] }}"), key),
+        ("cookie = { name = \"id\", sign = { keys = [\"base64:c2hvcnQ=\"] } }".into(), "c2hvcnQ="),
+    ] {
+        let error = sessions(&changed(&line), &[]).unwrap_err();
+        let told = format!("{error} {error:?}");
+        assert!(told.contains("keys") && !told.contains(secret), "{line}: {told}");
+    }
+}
