@@ -104,9 +104,6 @@ mod tests {
         let origin = Timestamp::from_millis(0);
         assert_eq!(origin.minus(Duration::from_millis(5)).as_millis(), -5);
         assert_eq!(origin.since(Timestamp::MAX), Duration::ZERO);
-        assert_eq!(
-            Timestamp::from_millis(i64::MIN).minus(Duration::MAX).as_millis(),
-            i64::MIN
-        );
+        assert_eq!(Timestamp::from_millis(i64::MIN).minus(Duration::MAX).as_millis(), i64::MIN);
     }
 }

@@ -117,18 +117,78 @@ mod tests {
         use {StoreCall as S, TransportChange as T};
         // changed, rotate, destroy; then nothing, live, live and due, dead
         let table = [
-            ((0, 0, 0), [(S::None, T::Keep), (S::None, T::Keep), (S::Touch, T::Refresh), (S::None, T::Clear)]),
-            ((1, 0, 0), [(S::Create, T::Set), (S::Replace, T::Refresh), (S::Replace, T::Refresh), (S::Create, T::Set)]),
-            ((0, 1, 0), [(S::None, T::Keep), (S::Rotate, T::Set), (S::Rotate, T::Set), (S::None, T::Clear)]),
-            ((1, 1, 0), [(S::Create, T::Set), (S::Rotate, T::Set), (S::Rotate, T::Set), (S::Create, T::Set)]),
-            ((0, 0, 1), [(S::None, T::Keep), (S::Delete, T::Clear), (S::Delete, T::Clear), (S::None, T::Clear)]),
-            ((1, 0, 1), [(S::None, T::Keep), (S::Delete, T::Clear), (S::Delete, T::Clear), (S::None, T::Clear)]),
-            ((0, 1, 1), [(S::None, T::Keep), (S::Delete, T::Clear), (S::Delete, T::Clear), (S::None, T::Clear)]),
-            ((1, 1, 1), [(S::None, T::Keep), (S::Delete, T::Clear), (S::Delete, T::Clear), (S::None, T::Clear)]),
+            (
+                (0, 0, 0),
+                [
+                    (S::None, T::Keep),
+                    (S::None, T::Keep),
+                    (S::Touch, T::Refresh),
+                    (S::None, T::Clear),
+                ],
+            ),
+            (
+                (1, 0, 0),
+                [
+                    (S::Create, T::Set),
+                    (S::Replace, T::Refresh),
+                    (S::Replace, T::Refresh),
+                    (S::Create, T::Set),
+                ],
+            ),
+            (
+                (0, 1, 0),
+                [(S::None, T::Keep), (S::Rotate, T::Set), (S::Rotate, T::Set), (S::None, T::Clear)],
+            ),
+            (
+                (1, 1, 0),
+                [
+                    (S::Create, T::Set),
+                    (S::Rotate, T::Set),
+                    (S::Rotate, T::Set),
+                    (S::Create, T::Set),
+                ],
+            ),
+            (
+                (0, 0, 1),
+                [
+                    (S::None, T::Keep),
+                    (S::Delete, T::Clear),
+                    (S::Delete, T::Clear),
+                    (S::None, T::Clear),
+                ],
+            ),
+            (
+                (1, 0, 1),
+                [
+                    (S::None, T::Keep),
+                    (S::Delete, T::Clear),
+                    (S::Delete, T::Clear),
+                    (S::None, T::Clear),
+                ],
+            ),
+            (
+                (0, 1, 1),
+                [
+                    (S::None, T::Keep),
+                    (S::Delete, T::Clear),
+                    (S::Delete, T::Clear),
+                    (S::None, T::Clear),
+                ],
+            ),
+            (
+                (1, 1, 1),
+                [
+                    (S::None, T::Keep),
+                    (S::Delete, T::Clear),
+                    (S::Delete, T::Clear),
+                    (S::None, T::Clear),
+                ],
+            ),
         ];
         let mut cells = 0;
         for ((changed, rotate, destroy), row) in table {
-            let intent = Intent { changed: changed == 1, rotate: rotate == 1, destroy: destroy == 1 };
+            let intent =
+                Intent { changed: changed == 1, rotate: rotate == 1, destroy: destroy == 1 };
             for (arrived, expected) in ARRIVALS.into_iter().zip(row) {
                 assert_eq!(plan(arrived, intent), expected, "{arrived:?} {intent:?}");
                 cells += 1;

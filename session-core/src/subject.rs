@@ -95,8 +95,13 @@ impl fmt::Debug for Device {
 }
 
 fn presentable(text: &str) -> Option<Box<str>> {
-    let mut kept: String = text.chars().filter(|c| !c.is_control()).collect();
-    kept.truncate(kept.floor_char_boundary(Device::MAX_LEN));
+    let mut kept = String::new();
+    for char in text.chars().filter(|char| !char.is_control()) {
+        if kept.len() + char.len_utf8() > Device::MAX_LEN {
+            break;
+        }
+        kept.push(char);
+    }
     (!kept.is_empty()).then(|| kept.into())
 }
 
@@ -115,9 +120,8 @@ mod tests {
 
     #[test]
     fn a_device_takes_whatever_a_client_sends() {
-        let device = Device::new()
-            .with_user_agent(&format!("curl\r\n{}", "é".repeat(500)))
-            .with_address("");
+        let device =
+            Device::new().with_user_agent(&format!("curl\r\n{}", "é".repeat(500))).with_address("");
         let user_agent = device.user_agent().unwrap();
         assert!(user_agent.starts_with("curlé") && user_agent.len() <= Device::MAX_LEN);
         assert_eq!(device.address(), None);

@@ -23,8 +23,12 @@ pub trait SubjectIndex: Send + Sync {
     /// The first `limit` live sessions of `subject` in the order of their keys, from behind
     /// `after` on. What is created during a walk over several pages may or may not be seen;
     /// what was there before and stays is seen exactly once (`subjects_pages`).
-    async fn list(&self, subject: &Subject, after: Option<&Key>, limit: usize)
-    -> Result<Page, Error>;
+    async fn list(
+        &self,
+        subject: &Subject,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Page, Error>;
 }
 
 /// Part of a subject's sessions.

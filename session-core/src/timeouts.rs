@@ -85,7 +85,8 @@ impl Default for Timeouts {
 }
 
 fn whole_millis(field: &'static str, timeout: Duration) -> Result<Duration, Error> {
-    let refuse = |reason: &str| Err(Error::misconfigured(field, format_args!("{timeout:?}"), reason));
+    let refuse =
+        |reason: &str| Err(Error::misconfigured(field, format_args!("{timeout:?}"), reason));
     if timeout > Timeouts::MAX {
         return refuse("a timeout is ten years at most");
     }

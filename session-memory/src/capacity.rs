@@ -32,9 +32,10 @@ const SUBJECT_BYTES: usize = ALLOCATION + ARC + subject_index::ENTRY_BYTES * 3 /
 /// What a record weighs. A function of what touches leave alone, so what is released is always
 /// what was reserved.
 pub(crate) fn weigh(record: &Record) -> usize {
-    let subject = record.subject.as_ref().map_or(0, |subject| {
-        SUBJECT_BYTES.saturating_add(subject.as_str().len())
-    });
+    let subject = record
+        .subject
+        .as_ref()
+        .map_or(0, |subject| SUBJECT_BYTES.saturating_add(subject.as_str().len()));
     let device = record.device.as_ref().map_or(0, |device| weigh_device(device));
     FIXED_BYTES
         .saturating_add(record.payload.as_bytes().len())

@@ -66,8 +66,8 @@
 mod builder;
 mod store;
 
-mod sessions;
 mod shard;
+mod state;
 
 mod backplane;
 mod capacity;

@@ -306,19 +306,31 @@ pub(crate) mod tests {
             if number >= 100 {
                 shard.remove(&key(number - 100));
             }
-            assert!(shard.queue.len() <= 2 * shard.sessions.len() + Shard::<RandomState>::SLACK + 1);
+            assert!(
+                shard.queue.len() <= 2 * shard.sessions.len() + Shard::<RandomState>::SLACK + 1
+            );
         }
         for number in 0..10_000 {
             shard.insert(key(number + 10_000), until(900));
         }
         for round in 0..10_000 {
             shard.replace(&key(10_000), until(900 - round % 800));
-            assert!(shard.queue.len() <= 2 * shard.sessions.len() + Shard::<RandomState>::SLACK + 1);
+            assert!(
+                shard.queue.len() <= 2 * shard.sessions.len() + Shard::<RandomState>::SLACK + 1
+            );
         }
         expired(&mut shard, 1_000);
         assert!(shard.sessions.is_empty() && shard.queue.is_empty());
-        assert!(shard.sessions.capacity() <= 2 * Shard::<RandomState>::SLACK, "{}", shard.sessions.capacity());
-        assert!(shard.queue.capacity() <= 2 * Shard::<RandomState>::SLACK, "{}", shard.queue.capacity());
+        assert!(
+            shard.sessions.capacity() <= 2 * Shard::<RandomState>::SLACK,
+            "{}",
+            shard.sessions.capacity()
+        );
+        assert!(
+            shard.queue.capacity() <= 2 * Shard::<RandomState>::SLACK,
+            "{}",
+            shard.queue.capacity()
+        );
     }
 
     /// All keys collide.

@@ -10,7 +10,7 @@ use session_core::{
 };
 
 use crate::builder::MemoryStoreBuilder;
-use crate::sessions::Sessions;
+use crate::state::State;
 use crate::sweeper::Sweeper;
 
 /// Keeps sessions in this process.
@@ -25,7 +25,7 @@ use crate::sweeper::Sweeper;
 /// ```
 #[derive(Clone)]
 pub struct MemoryStore {
-    sessions: Arc<Sessions>,
+    state: Arc<State>,
     sweeper: Option<Arc<Sweeper>>,
 }
 
@@ -42,14 +42,14 @@ impl MemoryStore {
         MemoryStoreBuilder::default()
     }
 
-    pub(crate) fn from_parts(sessions: Arc<Sessions>, sweeper: Option<Sweeper>) -> Self {
-        Self { sessions, sweeper: sweeper.map(Arc::new) }
+    pub(crate) fn from_parts(state: Arc<State>, sweeper: Option<Sweeper>) -> Self {
+        Self { state, sweeper: sweeper.map(Arc::new) }
     }
 
     /// How many sessions are held. Those that have expired count until their room is freed.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.sessions.used().sessions
+        self.state.used().sessions
     }
 
     /// Whether no session is held.
@@ -62,7 +62,7 @@ impl MemoryStore {
     /// [`max_bytes`](MemoryStoreBuilder::max_bytes) counts them.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.sessions.used().bytes
+        self.state.used().bytes
     }
 }
 
@@ -76,7 +76,7 @@ impl Default for MemoryStore {
 /// Counts only: who has a session here, and what is in it, is nobody's business.
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let used = self.sessions.used();
+        let used = self.state.used();
         f.debug_struct("MemoryStore")
             .field("sessions", &used.sessions)
             .field("bytes", &used.bytes)
@@ -89,14 +89,14 @@ impl fmt::Debug for MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn load(&self, key: &Key, load: Load) -> Result<Loaded, Error> {
-        Ok(self.sessions.load(key, load))
+        Ok(self.state.load(key, load))
     }
 
     async fn create(&self, key: &Key, record: &Record) -> Result<Created, Error> {
         if let Some(sweeper) = &self.sweeper {
-            sweeper.ensure_running(&self.sessions);
+            sweeper.ensure_running(&self.state);
         }
-        self.sessions.create(key, record).map_err(|error| error.during("create"))
+        self.state.create(key, record).map_err(|error| error.during("create"))
     }
 
     async fn replace(
@@ -105,7 +105,7 @@ impl Store for MemoryStore {
         record: &Record,
         expected: Revision,
     ) -> Result<Replaced, Error> {
-        self.sessions.replace(key, record, expected).map_err(|error| error.during("replace"))
+        self.state.replace(key, record, expected).map_err(|error| error.during("replace"))
     }
 
     async fn rotate(
@@ -115,19 +115,19 @@ impl Store for MemoryStore {
         record: &Record,
         expected: Revision,
     ) -> Result<Replaced, Error> {
-        self.sessions.rotate(from, to, record, expected).map_err(|error| error.during("rotate"))
+        self.state.rotate(from, to, record, expected).map_err(|error| error.during("rotate"))
     }
 
     async fn touch(&self, touches: &[Touch]) -> Result<Vec<Touched>, Error> {
-        Ok(touches.iter().map(|touch| self.sessions.touch(touch)).collect())
+        Ok(touches.iter().map(|touch| self.state.touch(touch)).collect())
     }
 
     async fn delete(&self, key: &Key) -> Result<bool, Error> {
-        Ok(self.sessions.delete(key))
+        Ok(self.state.delete(key))
     }
 
     async fn purge_expired(&self, limit: usize) -> Result<usize, Error> {
-        Ok(self.sessions.purge(limit).freed)
+        Ok(self.state.purge(limit).freed)
     }
 
     async fn fence(&self) -> Result<(), Error> {
@@ -135,11 +135,11 @@ impl Store for MemoryStore {
     }
 
     fn subjects(&self) -> Option<&dyn SubjectIndex> {
-        Some(&*self.sessions)
+        Some(&*self.state)
     }
 
     fn backplane(&self) -> Option<Arc<dyn Backplane>> {
-        Some(self.sessions.backplane())
+        Some(self.state.backplane())
     }
 
     fn qualities(&self) -> Qualities {

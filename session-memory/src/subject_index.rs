@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use session_core::{Error, ErrorKind, Key, Page, Partition, Subject, SubjectIndex};
 
-use crate::sessions::Sessions;
+use crate::state::State;
 use crate::sync::lock;
 
 /// What a session's entry takes.
@@ -80,7 +80,7 @@ impl Subjects {
 }
 
 #[async_trait]
-impl SubjectIndex for Sessions {
+impl SubjectIndex for State {
     async fn list(
         &self,
         subject: &Subject,
@@ -96,8 +96,7 @@ impl SubjectIndex for Sessions {
         loop {
             let missing = limit - page.sessions.len();
             // One more than is missing, to know whether there is a next page.
-            let mut keys =
-                self.subjects().keys(subject, after.as_ref(), missing.saturating_add(1));
+            let mut keys = self.subjects().keys(subject, after.as_ref(), missing.saturating_add(1));
             let more = keys.len() > missing;
             keys.truncate(missing);
             after = keys.last().copied().or(after);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
-use crate::sessions::Sessions;
+use crate::state::State;
 use crate::sync::lock;
 
 /// The background task of one store. Dropped with the last handle, it takes the task with it.
@@ -28,7 +28,7 @@ impl Sweeper {
     }
 
     /// Starts the task if it does not run and there is a tokio runtime to run it.
-    pub(crate) fn ensure_running(&self, sessions: &Arc<Sessions>) {
+    pub(crate) fn ensure_running(&self, state: &Arc<State>) {
         if self.is_running.load(Ordering::Relaxed) {
             return;
         }
@@ -37,7 +37,7 @@ impl Sweeper {
             return;
         }
         let running = Running(Arc::clone(&self.is_running));
-        let task = runtime.spawn(sweep(Arc::downgrade(sessions), self.pause, running));
+        let task = runtime.spawn(sweep(Arc::downgrade(state), self.pause, running));
         *lock(&self.task) = Some(task.abort_handle());
     }
 }
@@ -62,15 +62,15 @@ impl Drop for Running {
     }
 }
 
-async fn sweep(sessions: Weak<Sessions>, pause: Duration, _running: Running) {
+async fn sweep(state: Weak<State>, pause: Duration, _running: Running) {
     loop {
         tokio::time::sleep(pause).await;
         loop {
-            // Held for a batch only, so that the sessions can go while the task yields.
-            let Some(sessions) = sessions.upgrade() else { return };
+            // Held for a batch only, so that the last handle can take the sessions with it while the task yields.
+            let Some(state) = state.upgrade() else { return };
             // Only a clock can panic here. It fails one round, not all that would follow.
-            let batch = catch_unwind(AssertUnwindSafe(|| sessions.purge(Sweeper::BATCH)));
-            drop(sessions);
+            let batch = catch_unwind(AssertUnwindSafe(|| state.purge(Sweeper::BATCH)));
+            drop(state);
             if !batch.is_ok_and(|purged| purged.looks > 0) {
                 break;
             }

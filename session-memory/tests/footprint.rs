@@ -1,11 +1,13 @@
-//! Memory per idle session: resident memory of the process, before and after.
+//! Memory: of an idle session, and of those who open none. Resident memory, before and after.
 //!
 //! A test binary of its own, so that nothing else allocates meanwhile. Figures are printed with
 //! `cargo test -p session-memory --test footprint -- --nocapture`.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use session_core::{
-    Key, Namespace, OsEntropy, Payload, Record, Revision, Store, Subject, Timestamp, Token, Touch,
+    Key, Load, Loaded, Namespace, OsEntropy, Payload, Record, Replaced, Revision, Store, Subject,
+    Timestamp, Token, Touch, Touched,
 };
 use session_memory::MemoryStore;
 
@@ -29,7 +31,7 @@ fn record(number: usize, with_subject: bool) -> Record {
         idle_deadline: Timestamp::MAX.minus(std::time::Duration::from_millis(number as u64)),
         absolute_deadline: Timestamp::MAX,
         timeouts: None,
-        subject: with_subject.then(|| Subject::new(format!("user-{number}")).unwrap()),
+        subject: with_subject.then(|| Subject::new(format!("u{number}")).unwrap()),
         device: None,
         payload: Payload::new(vec![b'x'; PAYLOAD]),
     }
@@ -59,8 +61,30 @@ async fn measure(what: &str, with_subject: bool, touched: bool) -> usize {
     measured
 }
 
+/// Keys that nobody created, and creations beyond what there is room for.
+async fn flood() {
+    let store = MemoryStore::builder().max_sessions(1).build().unwrap();
+    store.create(&key(), &record(0, true)).await.unwrap();
+    let before = resident();
+    for number in 0..SESSIONS {
+        let (key, record) = (key(), record(number, true));
+        let touch = Touch { key, idle_deadline: Timestamp::MAX };
+        assert!(matches!(store.load(&key, Load::default()).await.unwrap(), Loaded::Absent));
+        assert_eq!(store.touch(&[touch]).await.unwrap(), [Touched::Gone]);
+        let replaced = store.replace(&key, &record, Revision::new(1)).await.unwrap();
+        assert!(matches!(replaced, Replaced::Gone));
+        assert!(!store.delete(&key).await.unwrap());
+        assert!(store.create(&key, &record).await.is_err());
+    }
+    let grown = resident().saturating_sub(before);
+    println!("{SESSIONS} unknown keys: {grown} bytes in all");
+    assert!(grown < 1 << 20);
+    assert_eq!(store.len(), 1);
+}
+
 #[tokio::test]
-async fn an_idle_session_of_300_bytes_takes_700_at_most() {
+async fn an_idle_session_takes_700_bytes_at_most_and_a_flood_of_unknown_keys_none() {
+    flood().await;
     println!("{SESSIONS} sessions, payload of {PAYLOAD} bytes, each:");
     assert!(measure("anonymous", false, false).await <= GOAL);
     assert!(measure("anonymous and touched", false, true).await <= GOAL);

@@ -110,11 +110,9 @@ impl Checked {
     }
 
     pub(crate) async fn absent(&self, key: &Key, when: &str) {
-        for found in [self.find(key).await, self.find_strong(key).await] {
-            if let Some(record) = found {
-                let revision = record.revision.get();
-                self.fail(format_args!("{when}: load found a session, at revision {revision}"));
-            }
+        if let Some(record) = self.find(key).await.or(self.find_strong(key).await) {
+            let revision = record.revision.get();
+            self.fail(format_args!("{when}: load found a session, at revision {revision}"));
         }
     }
 
@@ -128,7 +126,7 @@ impl Checked {
         let columns = sample::differences(found, given);
         self.assert(columns.is_empty(), format_args!("{when}: not as it was written: {columns:?}"));
         let (found, revision) = (found.revision.get(), revision.get());
-        let message = format_args!("{when}: at revision {found}, but {revision} was answered");
+        let message = format!("{when}: at revision {found}, but {revision} was answered");
         self.assert(found == revision, message);
     }
 
@@ -155,10 +153,9 @@ impl Checked {
     ) -> Revision {
         match self.replace(key, record, expected).await {
             Replaced::Replaced(revision) => revision,
-            other => self.fail(format_args!(
-                "replace at the stored revision answered {}",
-                name(&other)
-            )),
+            other => {
+                self.fail(format_args!("replace at the stored revision answered {}", name(&other)))
+            }
         }
     }
 

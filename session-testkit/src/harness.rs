@@ -11,14 +11,56 @@ use crate::clock::ManualClock;
 
 /// A store under test, and the means to let time pass for it.
 ///
-/// [`InProcess`] is one for a store that is given a clock. For a server, write your own:
+/// Each clause gets a harness of its own, on which nothing else happens. [`InProcess`] is one for
+/// a store that is given a clock. For a server, write your own:
 ///
-/// - Draw a **random namespace** (a key prefix, a schema, a database file in a temporary
-///   directory) for each harness, and never flush or truncate anything: somebody else may be
-///   using that server.
-/// - Each clause gets a harness of its own. Keys and subjects are random all the same, so clauses
-///   do not disturb each other if several harnesses end up on the same data.
+/// - Draw a **random namespace** for each harness (a key prefix, a schema, a file in a temporary
+///   directory), and never flush or truncate anything: somebody else may be using that server.
 /// - Where time is real, choose a short [`tick`](Harness::tick).
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use async_trait::async_trait;
+/// use session_core::{Clock, Store, SystemClock, Timestamp};
+/// use session_testkit::Harness;
+///
+/// struct Server {
+///     namespace: String,
+///     store: Arc<dyn Store>,
+/// }
+///
+/// async fn connect(namespace: &str) -> Arc<dyn Store> {
+///     unimplemented!("a new connection for {namespace}")
+/// }
+///
+/// #[async_trait]
+/// impl Harness for Server {
+///     fn store(&self) -> Arc<dyn Store> {
+///         Arc::clone(&self.store)
+///     }
+///
+///     fn now(&self) -> Timestamp {
+///         SystemClock.now()
+///     }
+///
+///     async fn advance(&self, by: Duration) {
+///         let until = self.now().plus(by);
+///         while self.now() < until {
+///             tokio::time::sleep(until.since(self.now())).await;
+///         }
+///     }
+///
+///     fn tick(&self) -> Duration {
+///         Duration::from_millis(100)
+///     }
+///
+///     async fn reopen(&self) -> Option<Arc<dyn Store>> {
+///         Some(connect(&self.namespace).await)
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Harness: Send + Sync {
     /// The store: always the same handle, or another one on the same sessions.
@@ -55,7 +97,7 @@ pub trait Harness: Send + Sync {
         None
     }
 
-    /// How many sessions take up room, dead or alive.
+    /// How many sessions take up room, dead or alive, in this harness' namespace.
     ///
     /// # Default
     ///
@@ -64,6 +106,14 @@ pub trait Harness: Send + Sync {
     async fn occupied(&self) -> Option<usize> {
         None
     }
+
+    /// Removes what was made for this harness, such as a schema. Called after a clause has
+    /// passed; after one that has failed, what is there may tell why.
+    ///
+    /// # Default
+    ///
+    /// Nothing.
+    async fn close(&self) {}
 }
 
 /// The harness of a store in this process, whose time is a [`ManualClock`].

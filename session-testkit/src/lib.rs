@@ -1,1 +1,59 @@
-//! Under construction.
+//! The conformance suite of session-kit: what every store has to do, as tests.
+//!
+//! Each clause of the contract of [`Store`](session_core::Store), of its index of subjects and of
+//! its backplane is a public function in [`clauses`] that panics if a store breaks it. Most of
+//! them would be a test of any map; those that matter most race calls against each other, drop
+//! calls halfway, or compare random sequences with a model.
+//!
+//! # Testing a store of your own
+//!
+//! Write a [`Harness`], which says how to make your store and how to let time pass for it, and
+//! have [`store_tests!`] make a test of each clause:
+//!
+//! ```
+//! # mod map_store { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/map_store.rs")); }
+//! # use map_store::MapStore as YourStore;
+//! use session_testkit::{Harness, InProcess, ManualClock};
+//!
+//! async fn harness() -> impl Harness {
+//!     let clock = ManualClock::default();
+//!     InProcess::new(YourStore::new(clock.clone()), clock)
+//! }
+//!
+//! session_testkit::store_tests!(harness);
+//!
+//! // Or in a program, without a test in sight:
+//! for clause in session_testkit::clauses::all() {
+//!     clause.report(harness).expect("a store that keeps the contract");
+//! }
+//! ```
+//!
+//! A decorator around stores keeps the same contract: run the same suite with it in front of a
+//! store that passes.
+//!
+//! # Testing what uses a store
+//!
+//! [`CountingStore`] tells which calls were made, [`FaultyStore`] fails, loses replies and hangs
+//! on demand, and [`ManualClock`] stands still until it is told to move. The [`sample`] module
+//! makes keys and records.
+
+mod checked;
+mod clock;
+mod counting;
+mod faulty;
+mod harness;
+mod method;
+mod model;
+mod suite;
+
+pub mod clauses;
+pub mod sample;
+
+pub use clock::ManualClock;
+pub use counting::{CountingStore, Counts};
+pub use faulty::{FaultyStore, Gate};
+pub use harness::{Harness, InProcess};
+pub use method::Method;
+#[doc(hidden)]
+pub use suite::__run;
+pub use suite::{Clause, Failure};

@@ -105,8 +105,7 @@ pub fn record_living(now: Timestamp, idle: Duration) -> Record {
 pub fn nasty_records(now: Timestamp) -> Vec<(&'static str, Record)> {
     let plain = || record(now);
     let subject = |id: &str| Some(Subject::new(id).expect("a legal subject"));
-    let timeouts =
-        |limit| Some(Timeouts::new(limit, limit).expect("timeouts within their bounds"));
+    let timeouts = |limit| Some(Timeouts::new(limit, limit).expect("timeouts within their bounds"));
     let with_payload = |payload: Vec<u8>| Record { payload: Payload::new(payload), ..plain() };
     let with_device = |device| Record { device: Some(Arc::new(device)), ..plain() };
     let millisecond = Duration::from_millis(1);
@@ -120,7 +119,10 @@ pub fn nasty_records(now: Timestamp) -> Vec<(&'static str, Record)> {
         ("a payload that is half an object", with_payload(br#"{"a":"'; --\"#.to_vec())),
         (
             "a subject full of other languages' syntax",
-            Record { subject: subject(r#"'; DROP TABLE x; -- "{a}:*?[b]%_\$1 \0 ${c}"#), ..plain() },
+            Record {
+                subject: subject(r#"'; DROP TABLE x; -- "{a}:*?[b]%_\$1 \0 ${c}"#),
+                ..plain()
+            },
         ),
         (
             "a Unicode subject of 255 bytes",

@@ -46,7 +46,10 @@ macro_rules! __store_test {
         $($(
             #[test]
             fn $clause() {
-                $crate::__run($harness, async |harness| $crate::clauses::$clause(harness).await);
+                let clause = async |harness: &dyn $crate::Harness| {
+                    $crate::clauses::$clause(harness).await
+                };
+                $crate::__run(stringify!($clause), $harness, clause);
             }
         )*)*
     };
@@ -170,6 +173,9 @@ pub struct Clause {
 pub(crate) type Running<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 impl Clause {
+    /// The name of the threads on which [`report`](Self::report) runs tasks.
+    pub const THREADS: &'static str = "session-testkit report";
+
     /// The name of its function in [`clauses`](crate::clauses).
     pub fn name(&self) -> &'static str {
         self.name
@@ -194,12 +200,12 @@ impl Clause {
     /// # Errors
     ///
     /// How the store breaks the clause. The panic behind it has gone through the panic hook, on
-    /// this thread or one that is named `session-testkit`.
+    /// this thread or on one that is named [`Clause::THREADS`].
     pub fn report<H: Harness, F: Future<Output = H>>(
         &self,
         harness: impl FnOnce() -> F,
     ) -> Result<(), Failure> {
-        let run = || __run(harness, async |harness| self.check(harness).await);
+        let run = || __run(Self::THREADS, harness, async |harness| self.check(harness).await);
         // Whatever the panic left half done belongs to this one store, which is dropped.
         catch_unwind(AssertUnwindSafe(run))
             .map_err(|panic| Failure { clause: self.name, message: message(&*panic) })
@@ -241,18 +247,23 @@ impl std::error::Error for Failure {}
 
 #[doc(hidden)]
 pub fn __run<H: Harness, F: Future<Output = H>>(
+    threads: &str,
     harness: impl FnOnce() -> F,
     clause: impl AsyncFnOnce(&dyn Harness),
 ) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
-        .thread_name("session-testkit")
+        .thread_name(threads)
         .enable_all()
         .build()
         .expect("a runtime for the clause");
     let in_time = runtime.block_on(async {
         let harness = harness().await;
-        tokio::time::timeout(LIMIT, clause(&harness)).await.is_ok()
+        let in_time = tokio::time::timeout(LIMIT, clause(&harness)).await.is_ok();
+        if in_time {
+            harness.close().await;
+        }
+        in_time
     });
     // Not waiting for what a clause may have left behind in a store that hangs.
     runtime.shutdown_background();

@@ -95,9 +95,8 @@ fn filled_in(
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, reference)) = rest.split_once("${") {
-        let refuse = |reason: String| {
-            Err(Error::new(ErrorKind::Misconfigured, reason).with("field", path))
-        };
+        let refuse =
+            |reason: String| Err(Error::new(ErrorKind::Misconfigured, reason).with("field", path));
         let Some((name, after)) = reference.split_once('}') else {
             return refuse("`${` without `}`".into());
         };

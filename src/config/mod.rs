@@ -63,8 +63,9 @@ impl Config {
                 .with_source(error)
         })?;
         // What is not UTF-8 cannot be meant for a TOML document.
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
         Self::parse(&text, &path.display().to_string(), environment)
     }
 

@@ -200,8 +200,7 @@ impl CookieSettings {
             (None, Some(ring)) => ring.encrypt(cookie),
             (Some(_), Some(_)) => {
                 let reason = "an encrypted cookie is authenticated already: leave out `sign`";
-                Err(Error::new(ErrorKind::Misconfigured, reason)
-                    .with("field", "cookie.sign"))
+                Err(Error::new(ErrorKind::Misconfigured, reason).with("field", "cookie.sign"))
             }
         }
     }
@@ -316,9 +315,11 @@ impl StoreSettings {
         };
         match kind.as_str() {
             "memory" => Ok(Self::Memory(super::decode(&path, table)?)),
-            _ => Err(Error::new(ErrorKind::Misconfigured, "there is no such kind; there is: memory")
-                .with("field", format_args!("{path}.kind"))
-                .with("value", format_args!("{kind:?}"))),
+            _ => {
+                Err(Error::new(ErrorKind::Misconfigured, "there is no such kind; there is: memory")
+                    .with("field", format_args!("{path}.kind"))
+                    .with("value", format_args!("{kind:?}")))
+            }
         }
     }
 

@@ -63,11 +63,20 @@ fn what_cannot_be_right_stops_the_start() {
         ("idle_timeout = \"13h\"", &["idle_timeout", "46800s", "longer than the absolute"]),
         ("idel_timeout = \"1h\"", &["idel_timeout", "unknown field", "idle_timeout"]),
         ("store = \"redis\"", &["session.store", "\"redis\"", "there are: main"]),
-        ("cookie = { name = \"__Host-id\", secure = false }", &["cookie.secure", "__Host-id", "Secure"]),
-        ("cookie = { name = \"__Host-id\", domain = \"a.b\" }", &["cookie.domain", "a.b", "one host"]),
+        (
+            "cookie = { name = \"__Host-id\", secure = false }",
+            &["cookie.secure", "__Host-id", "Secure"],
+        ),
+        (
+            "cookie = { name = \"__Host-id\", domain = \"a.b\" }",
+            &["cookie.domain", "a.b", "one host"],
+        ),
         ("cookie = { name = \"a b\" }", &["namespace", "a b"]),
         ("cookie = { same_site = \"loose\" }", &["session.cookie.same_site", "loose", "strict"]),
-        ("cookie = { same_site = \"none\", name = \"id\", secure = false }", &["cookie.secure", "SameSite=None"]),
+        (
+            "cookie = { same_site = \"none\", name = \"id\", secure = false }",
+            &["cookie.secure", "SameSite=None"],
+        ),
         ("codec = \"yaml\"", &["session.codec", "yaml", "json"]),
         ("max_payload = \"0KiB\"", &["max_payload", "0"]),
         ("max_payload = \"much\"", &["session.max_payload", "much", "64MiB"]),

@@ -40,20 +40,17 @@ pub struct JsonErrors;
 impl<B: From<String>> ErrorResponder<B> for JsonErrors {
     fn respond(&self, error: &Error) -> http::Response<B> {
         let (status, code, message) = match error.kind() {
-            ErrorKind::Gone => {
-                (StatusCode::UNAUTHORIZED, "session_gone", "this session has ended")
-            }
+            ErrorKind::Gone => (StatusCode::UNAUTHORIZED, "session_gone", "this session has ended"),
             ErrorKind::TooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "this is more than a session holds")
             }
-            ErrorKind::Unavailable
-            | ErrorKind::Timeout
-            | ErrorKind::Full
-            | ErrorKind::Conflict => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "store_unavailable",
-                "sessions are out of reach at the moment",
-            ),
+            ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Full | ErrorKind::Conflict => {
+                (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "store_unavailable",
+                    "sessions are out of reach at the moment",
+                )
+            }
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "this session cannot be used"),
         };
         let body = format!(r#"{{"error":"{code}","message":"{message}"}}"#);

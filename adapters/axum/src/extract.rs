@@ -171,4 +171,3 @@ impl IntoResponse for SessionRejection {
         }
     }
 }
-

@@ -168,11 +168,7 @@ pub struct SessionService<S, N = Main, R = JsonErrors> {
 
 impl<S: Clone, N, R> Clone for SessionService<S, N, R> {
     fn clone(&self) -> Self {
-        Self {
-            inner: self.inner.clone(),
-            shared: Arc::clone(&self.shared),
-            name: PhantomData,
-        }
+        Self { inner: self.inner.clone(), shared: Arc::clone(&self.shared), name: PhantomData }
     }
 }
 

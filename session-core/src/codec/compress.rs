@@ -34,6 +34,8 @@ const MAX_RATIO: usize = 255;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::error::ErrorKind;
 
@@ -76,5 +78,17 @@ mod tests {
         claim[..4].copy_from_slice(&1_000_u32.to_le_bytes());
         let error = decompress(&claim[..6], &limits).unwrap_err();
         assert_eq!(error.context("claimed"), Some("1000"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn arbitrary_blocks_end_in_a_result(
+            length in 0..500_u32,
+            block in proptest::collection::vec(any::<u8>(), 0..60),
+        ) {
+            drop(decompress(&[&length.to_le_bytes(), &*block].concat(), &Limits::default()));
+        }
     }
 }

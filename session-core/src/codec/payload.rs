@@ -163,8 +163,8 @@ impl PayloadFormat {
         if codec.id() == self.codec.id() { Ok(fields) } else { self.transcode(codec, &fields) }
     }
 
-    /// By how many bytes a stored payload can exceed a packed one: compression is for what
-    /// shrinks by it.
+    /// By how many bytes a stored payload can exceed a packed one, which compression never
+    /// makes longer.
     const OVERHEAD: usize = size_of::<Header>() + Seal::OVERHEAD;
 
     /// Takes off the envelope.

@@ -92,7 +92,7 @@ impl Seal {
 
 impl fmt::Debug for Seal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Seal({} keys)", self.keys.len())
+        write!(f, "Seal(keys: {})", self.keys.len())
     }
 }
 
@@ -117,6 +117,7 @@ mod tests {
         let seal = seal(&[1]);
         let sealed = sealed(&seal);
         assert_eq!(sealed.len(), 5 + Seal::OVERHEAD);
+        assert_eq!(format!("{seal:?}"), "Seal(keys: 1)");
         assert!(!sealed.windows(5).any(|window| window == b"plain"));
         assert_eq!(seal.open(b"context", &sealed).unwrap(), b"plain");
         assert_eq!(seal.open(b"Context", &sealed).unwrap_err().kind(), ErrorKind::Corrupt);

@@ -182,7 +182,10 @@ mod tests {
         assert_eq!(replayed([insert("c", "3"), Operation::Clear], &base), "");
         assert_eq!(replayed([Operation::Clear, insert("c", "3")], &base), "c=3");
         assert_eq!(replayed([append("a", "x"), append("a", "y")], &base), "a=1xy b=2");
-        assert_eq!(replayed([append("a", "x"), insert("a", "0"), append("a", "y")], &base), "a=0y b=2");
+        assert_eq!(
+            replayed([append("a", "x"), insert("a", "0"), append("a", "y")], &base),
+            "a=0y b=2"
+        );
         assert_eq!(replayed([append("a", "x"), Operation::Clear, append("a", "y")], &base), "a=y");
     }
 

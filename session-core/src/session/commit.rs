@@ -119,12 +119,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Replaces the record, under a new token's key if it is to `rotate`.
-    async fn replace(
-        &mut self,
-        live: &Live,
-        rotate: bool,
-        now: Timestamp,
-    ) -> Result<bool, Error> {
+    async fn replace(&mut self, live: &Live, rotate: bool, now: Timestamp) -> Result<bool, Error> {
         let sessions = self.sessions();
         let (token, key) = if rotate {
             let token = live.token.successor(sessions.entropy())?;
@@ -343,4 +338,3 @@ impl Session {
         }
     }
 }
-

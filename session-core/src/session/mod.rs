@@ -96,10 +96,7 @@ impl Session {
     ///
     /// [`ErrorKind::Value`](crate::ErrorKind::Value) if what is stored is no `T`. It stays
     /// stored.
-    pub fn get<T: DeserializeOwned>(
-        &self,
-        field: impl FieldName<T>,
-    ) -> Result<Option<T>, Error> {
+    pub fn get<T: DeserializeOwned>(&self, field: impl FieldName<T>) -> Result<Option<T>, Error> {
         let name = field.field_name();
         let state = self.state();
         let value = state.get(name).map(|bytes| codec::decode(self.codec(), bytes));
@@ -117,11 +114,7 @@ impl Session {
     ///
     /// [`ErrorKind::Value`](crate::ErrorKind::Value) if the codec cannot express it,
     /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) if it alone is over the limit for all.
-    pub fn insert<T: Serialize>(
-        &self,
-        field: impl FieldName<T>,
-        value: &T,
-    ) -> Result<(), Error> {
+    pub fn insert<T: Serialize>(&self, field: impl FieldName<T>, value: &T) -> Result<(), Error> {
         let name = field.field_name();
         let value = encode(&self.0.sessions, name, value)
             .map_err(|error| error.during("insert").with("field", name))?;

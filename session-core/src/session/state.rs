@@ -80,8 +80,7 @@ impl Pending {
         let content = !log.is_empty() || subject.is_some();
         Intent {
             // Circumstances alone are no reason to create a session.
-            changed: content
-                || base.live().is_some() && (device.is_some() || timeouts.is_some()),
+            changed: content || base.live().is_some() && (device.is_some() || timeouts.is_some()),
             rotate: *rotate || subject.is_some() || *restart,
             // A restart with nothing to start from is an end.
             destroy: *destroy || *restart && !content,
@@ -180,4 +179,3 @@ impl State {
         self.version += 1;
     }
 }
-

@@ -25,10 +25,8 @@ pub struct Handle([u8; 16]);
 
 impl Handle {
     pub(crate) fn of(key: &Key) -> Self {
-        let digest = Sha256::new()
-            .chain_update(b"session-kit handle")
-            .chain_update(key.digest())
-            .finalize();
+        let digest =
+            Sha256::new().chain_update(b"session-kit handle").chain_update(key.digest()).finalize();
         let mut handle = [0; 16];
         handle.copy_from_slice(&digest[..16]);
         Self(handle)

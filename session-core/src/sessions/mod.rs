@@ -195,8 +195,16 @@ impl Sessions {
 
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shared { store, namespace, transport: _, format: _, policy, clock: _, entropy: _, turns: _ } =
-            &*self.0;
+        let Shared {
+            store,
+            namespace,
+            transport: _,
+            format: _,
+            policy,
+            clock: _,
+            entropy: _,
+            turns: _,
+        } = &*self.0;
         f.debug_struct("Sessions")
             .field("namespace", namespace)
             .field("store", store)

@@ -85,7 +85,10 @@ async fn an_echo_comes_behind_every_change_acknowledged_before_it() {
                     store.create(&key(number), &record(1)).await.unwrap();
                     if let Some(current) = load(&store, &key(number)).await {
                         let bytes = writer as usize;
-                        store.replace(&key(number), &record(bytes), current.revision).await.unwrap();
+                        store
+                            .replace(&key(number), &record(bytes), current.revision)
+                            .await
+                            .unwrap();
                     }
                 }
             });

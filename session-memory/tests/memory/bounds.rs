@@ -1,7 +1,7 @@
 //! Room: never more than given, never at the cost of a live session.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use session_core::{
     Created, ErrorKind, Key, Partition, Replaced, Revision, Store, Timestamp, Touch,
@@ -208,4 +208,29 @@ async fn a_payload_does_not_keep_the_buffer_it_was_part_of() {
     store.create(&key(1), &small).await.unwrap();
     drop(small);
     assert!(large.is_unique());
+}
+
+#[tokio::test]
+async fn a_panic_under_a_lock_changes_nothing_and_blocks_nobody() {
+    let (store, clock) = with_clock(|builder| builder);
+    let first = revision(store.create(&key(1), &of_subject(300, 1)).await);
+    let weight = store.bytes();
+    clock.break_down(true);
+    for step in 0..3 {
+        let store = store.clone();
+        let panicking = tokio::spawn(async move {
+            let record = of_subject(10, 2);
+            match step {
+                0 => store.delete(&key(1)).await.map(drop),
+                1 => store.replace(&key(1), &record, first).await.map(drop),
+                _ => store.rotate(&key(1), &successor(1, 1), &record, first).await.map(drop),
+            }
+        });
+        assert!(panicking.await.unwrap_err().is_panic());
+    }
+    clock.break_down(false);
+    assert_eq!(load(&store, &key(1)).await.unwrap().revision, first);
+    assert_eq!((store.len(), store.bytes()), (1, weight));
+    assert!(store.delete(&key(1)).await.unwrap());
+    assert_eq!((store.len(), store.bytes()), (0, 0));
 }

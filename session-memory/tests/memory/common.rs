@@ -1,8 +1,8 @@
 //! What the tests share.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use session_core::{
     Clock, Created, Error, Key, Load, Loaded, Partition, Payload, Record, Revision, Store, Subject,
@@ -10,19 +10,35 @@ use session_core::{
 };
 use session_memory::{MemoryStore, MemoryStoreBuilder};
 
-/// A clock that stands still until it is told otherwise.
+/// A clock that stands still until it is told otherwise, and breaks down when told to.
 #[derive(Debug, Default)]
-pub(crate) struct StoppedClock(AtomicI64);
+pub(crate) struct StoppedClock {
+    millis: AtomicI64,
+    is_broken: AtomicBool,
+    panics: AtomicUsize,
+}
 
 impl StoppedClock {
     pub(crate) fn advance(&self, millis: i64) {
-        self.0.fetch_add(millis, Ordering::SeqCst);
+        self.millis.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    pub(crate) fn break_down(&self, is_broken: bool) {
+        self.is_broken.store(is_broken, Ordering::SeqCst);
+    }
+
+    pub(crate) fn panics(&self) -> usize {
+        self.panics.load(Ordering::SeqCst)
     }
 }
 
 impl Clock for StoppedClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+        if self.is_broken.load(Ordering::SeqCst) {
+            self.panics.fetch_add(1, Ordering::SeqCst);
+            panic!("a broken clock, as part of a test");
+        }
+        Timestamp::from_millis(self.millis.load(Ordering::SeqCst))
     }
 }
 
@@ -90,14 +106,12 @@ pub(crate) fn revision(created: Result<Created, Error>) -> Revision {
     }
 }
 
-/// Waits for a condition, not for a time.
+/// Waits for a condition, not for a time. The deadline is one of real time, so it also comes
+/// where tokio's is paused.
 pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let poll = async {
-        while !holds() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), poll)
-        .await
-        .unwrap_or_else(|_| panic!("not within 30 s: {what}"));
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(30), "not within 30 s: {what}");
+        tokio::task::yield_now().await;
+    }
 }

@@ -85,7 +85,7 @@ async fn writes_free_some_on_the_way() {
 }
 
 #[tokio::test]
-async fn creating_and_expiring_for_a_day_holds_no_more_than_what_is_alive() {
+async fn what_expires_while_others_are_created_does_not_pile_up() {
     let (store, clock) = with_clock(|builder| builder);
     for number in 0..50_000 {
         let mut record = record(10);

@@ -1,4 +1,5 @@
 //! What the memory store promises beyond the contract that the conformance suite checks.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod announcements;
 mod bounds;

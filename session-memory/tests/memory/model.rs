@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use session_core::{
-    Created, Key, Record, Replaced, Revision, Store, Timestamp, Touch, Touched,
-};
+use session_core::{Created, Key, Record, Replaced, Revision, Store, Timestamp, Touch, Touched};
 use session_memory::MemoryStore;
 
 use crate::common::{StoppedClock, key, load, record, subject, successor, with_clock};
@@ -32,9 +30,8 @@ struct Draft {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let draft = (0_usize..500, proptest::option::of(0_u32..3), 1_u64..300, 1_u64..900).prop_map(
-        |(payload, subject, idle, absolute)| Draft { payload, subject, idle, absolute },
-    );
+    let draft = (0_usize..500, proptest::option::of(0_u32..3), 1_u64..300, 1_u64..900)
+        .prop_map(|(payload, subject, idle, absolute)| Draft { payload, subject, idle, absolute });
     let key = || 0_u32..12;
     let stale = || proptest::bool::weighted(0.2);
     prop_oneof![
@@ -143,7 +140,9 @@ impl Checked {
                 let expected = self.expected(&from, stale);
                 match self.store.rotate(&from, &to, &record, expected).await {
                     Ok(done) => self.check_write(from, to, record, stale, done),
-                    Err(_) => assert!(!stale && self.live(&from).is_some() && self.live(&to).is_some()),
+                    Err(_) => {
+                        assert!(!stale && self.live(&from).is_some() && self.live(&to).is_some())
+                    }
                 }
             }
             Step::Touch { keys, idle } => self.touch(keys, idle).await,
@@ -183,7 +182,8 @@ impl Checked {
 
     async fn compare(&self) {
         for number in 0..12 {
-            let (stored, model) = (load(&self.store, &place(number)).await, self.live(&place(number)));
+            let (stored, model) =
+                (load(&self.store, &place(number)).await, self.live(&place(number)));
             assert_eq!(stored.is_some(), model.is_some());
             if let (Some(stored), Some(model)) = (stored, model) {
                 assert_eq!(stored.revision, model.revision);

@@ -1,14 +1,12 @@
 //! The background task.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use session_core::{Clock, Store, Timestamp};
+use session_core::{Store, Timestamp};
 use session_memory::MemoryStore;
 use tokio::runtime::{Builder, Handle};
 
-use crate::common::{StoppedClock, eventually, key, record, with_clock};
+use crate::common::{eventually, key, record, with_clock};
 
 const PAUSE: Duration = Duration::from_secs(10);
 
@@ -58,38 +56,16 @@ async fn no_sweeper_runs_unless_asked_for() {
     assert_eq!((tasks(), store.len()), (0, 10));
 }
 
-#[derive(Debug, Default)]
-struct BrokenAtFirst {
-    clock: StoppedClock,
-    is_broken: AtomicBool,
-    panics: std::sync::atomic::AtomicUsize,
-}
-
-impl Clock for BrokenAtFirst {
-    fn now(&self) -> Timestamp {
-        if self.is_broken.load(Ordering::SeqCst) {
-            self.panics.fetch_add(1, Ordering::SeqCst);
-            panic!("a broken clock, as part of a test");
-        }
-        self.clock.now()
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn it_survives_rounds_that_fail() {
-    let clock = Arc::new(BrokenAtFirst::default());
-    let store = MemoryStore::builder()
-        .clock(Arc::clone(&clock) as Arc<dyn Clock>)
-        .sweep_every(PAUSE)
-        .build()
-        .unwrap();
+    let (store, clock) = with_clock(|builder| builder.sweep_every(PAUSE));
     fill(&store, 100).await;
-    clock.clock.advance(1_000);
-    clock.is_broken.store(true, Ordering::SeqCst);
+    clock.advance(1_000);
+    clock.break_down(true);
     tokio::time::sleep(PAUSE * 3).await;
-    assert!(clock.panics.load(Ordering::SeqCst) >= 2);
+    assert!(clock.panics() >= 2);
     assert_eq!(store.len(), 100);
-    clock.is_broken.store(false, Ordering::SeqCst);
+    clock.break_down(false);
     tokio::time::sleep(PAUSE * 2).await;
     assert_eq!(store.len(), 0);
 }

@@ -1,10 +1,8 @@
 //! What holds when several tasks, and processes if the store is shared, write one session at
 //! once.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use session_core::{
     Consistency, Created, Key, Load, Loaded, Payload, Record, Replaced, Revision, Timestamp,
@@ -20,6 +18,9 @@ use crate::sample;
 pub(super) const ROUNDS: usize = 100;
 /// How many tasks take part in one.
 pub(super) const TASKS: usize = 6;
+/// How often a counter is raced up, and how far by each task.
+const COUNTS: usize = 5;
+const EACH: u64 = 40;
 /// How often a task tries before something must have happened.
 pub(super) const TRIES: usize = 10_000;
 
@@ -51,93 +52,134 @@ pub async fn concurrent_creates(harness: &dyn Harness) {
 /// whole, never an earlier one than before.
 pub async fn concurrent_replaces(harness: &dyn Harness) {
     let store = Checked::of(concurrent_replaces, harness);
-    let acknowledged = count_up(&store, harness, |_, _| async {}).await;
-    store.assert(acknowledged > 0, "no replace was acknowledged");
+    let handles = store.handles(harness).await;
+    for _ in 0..COUNTS {
+        let count = Count::new(&store, harness).await;
+        together(handles.iter().cycle().take(TASKS).cloned().enumerate().map(|(index, store)| {
+            let count = count.clone();
+            async move {
+                match index {
+                    0 => count.watch(&store).await,
+                    _ => count.up(&store).await,
+                }
+            }
+        }))
+        .await;
+        count.ends_at(&store, (TASKS - 1) as u64 * EACH).await;
+    }
 }
 
 /// A touch that runs beside replaces undoes none of them.
 pub async fn concurrent_touch_and_replace(harness: &dyn Harness) {
     let store = Checked::of(concurrent_touch_and_replace, harness);
-    let now = harness.now();
-    count_up(&store, harness, move |store, key| async move {
-        for step in 0..200 {
-            let answer = store.touch_one(&key, sample::record(now).idle_deadline).await;
-            let message = format_args!("touch {step} of a live session answered {answer:?}");
-            store.assert(answer == Touched::Done, message);
-            yield_now().await;
-        }
-    })
-    .await;
-}
-
-/// Lets tasks count up a counter in a session by compare-and-set, beside readers and whatever
-/// `beside` does. Tells what they counted to, which is the number of acknowledged replaces.
-async fn count_up<F: Future<Output = ()> + Send + 'static>(
-    store: &Checked,
-    harness: &dyn Harness,
-    beside: impl Fn(Checked, Key) -> F + Send,
-) -> u64 {
-    const EACH: u64 = 40;
     let handles = store.handles(harness).await;
-    let (key, now) = (sample::key(), harness.now());
-    let first = store.created(&key, &counter(now, 0)).await;
-
-    let mut tasks: Vec<Pin<Box<dyn Future<Output = ()> + Send>>> = Vec::new();
-    for (index, store) in handles.iter().cycle().take(TASKS).cloned().enumerate() {
-        let besides = beside(store.clone(), key);
-        if index < 2 {
-            tasks.push(Box::pin(besides));
-            tasks.push(Box::pin(watch_counter(store.clone(), key)));
-        }
-        tasks.push(Box::pin(async move {
-            let (mut count, mut expected) = (0, first);
-            let mut acknowledged = 0;
-            while acknowledged < EACH {
-                match store.replace(&key, &counter(now, count + 1), expected).await {
-                    Replaced::Replaced(revision) => {
-                        store.assert(revision > expected, "a replace gave no higher revision");
-                        (count, expected) = (count + 1, revision);
-                        acknowledged += 1;
-                    }
-                    Replaced::Conflict(current) => {
-                        let ahead = current.revision > expected;
-                        store.assert(ahead, "a conflict carries no later revision than expected");
-                        (count, expected) = (count_of(&store, &current), current.revision);
-                    }
-                    Replaced::Gone => store.fail("replace answered Gone for a live session"),
+    for _ in 0..COUNTS {
+        let count = Count::new(&store, harness).await;
+        together(handles.iter().cycle().take(TASKS).cloned().enumerate().map(|(index, store)| {
+            let count = count.clone();
+            async move {
+                match index {
+                    0 | 1 => count.touch(&store).await,
+                    2 => count.watch(&store).await,
+                    _ => count.up(&store).await,
                 }
             }
-        }));
+        }))
+        .await;
+        count.ends_at(&store, (TASKS - 3) as u64 * EACH).await;
     }
-    together(tasks).await;
-
-    let acknowledged = EACH * TASKS as u64;
-    let Some(record) = store.find_strong(&key).await else {
-        store.fail("the session is gone after nothing but replaces");
-    };
-    let count = count_of(store, &record);
-    store.assert(
-        count == acknowledged,
-        format_args!("{acknowledged} increments were acknowledged, but the counter is at {count}"),
-    );
-    acknowledged
 }
 
-async fn watch_counter(store: Checked, key: Key) {
-    let (mut last, mut last_count) = (Revision::UNSAVED, 0);
-    for _ in 0..200 {
-        let load = Load::default().consistency(Consistency::Strong).known(last);
-        match store.load(&key, load).await {
-            Loaded::Unchanged { .. } => {}
-            Loaded::Absent => store.fail("a load beside replaces answered Absent"),
-            Loaded::Found { record, .. } => {
-                let count = count_of(&store, &record);
-                let onward = record.revision > last && count >= last_count;
-                store.assert(onward, "a load saw an earlier state than the load before it");
-                (last, last_count) = (record.revision, count);
+/// A counter kept in a session, and what the tasks of a race do with it.
+#[derive(Clone)]
+struct Count {
+    key: Key,
+    now: Timestamp,
+    first: Revision,
+    /// How far it has got, as far as acknowledged; what runs beside ends with it.
+    acknowledged: Arc<AtomicU64>,
+}
+
+impl Count {
+    async fn new(store: &Checked, harness: &dyn Harness) -> Self {
+        let (key, now) = (sample::key(), harness.now());
+        let first = store.created(&key, &counter(now, 0)).await;
+        Self { key, now, first, acknowledged: Arc::default() }
+    }
+
+    /// Counts up by compare-and-set.
+    async fn up(&self, store: &Checked) {
+        let (mut count, mut expected) = (0, self.first);
+        let mut left = EACH;
+        while left > 0 {
+            match store.replace(&self.key, &counter(self.now, count + 1), expected).await {
+                Replaced::Replaced(revision) => {
+                    store.assert(revision > expected, "a replace gave no higher revision");
+                    (count, expected) = (count + 1, revision);
+                    self.acknowledged.fetch_add(1, Ordering::SeqCst);
+                    left -= 1;
+                }
+                Replaced::Conflict(current) => {
+                    let ahead = current.revision > expected;
+                    store.assert(ahead, "a conflict carries no later revision than expected");
+                    (count, expected) = (count_of(store, &current), current.revision);
+                }
+                Replaced::Gone => store.fail("replace answered Gone for a live session"),
             }
+            yield_now().await;
         }
-        yield_now().await;
+    }
+
+    /// Reads while others count.
+    async fn watch(&self, store: &Checked) {
+        let (mut last, mut last_count) = (Revision::UNSAVED, 0);
+        for _ in 0..TRIES {
+            let at_least = self.acknowledged.load(Ordering::SeqCst);
+            let load = Load::default().consistency(Consistency::Strong).known(last);
+            match store.load(&self.key, load).await {
+                Loaded::Unchanged { .. } => {}
+                Loaded::Absent => store.fail("a load beside replaces answered Absent"),
+                Loaded::Found { record, .. } => {
+                    let count = count_of(store, &record);
+                    let onward = record.revision > last && count >= last_count;
+                    store.assert(onward, "a load saw an earlier state than the load before it");
+                    (last, last_count) = (record.revision, count);
+                }
+            }
+            store.assert(
+                last_count >= at_least,
+                "a load did not see a replace that was acknowledged before it",
+            );
+            if last_count > 2 * EACH {
+                return;
+            }
+            yield_now().await;
+        }
+    }
+
+    /// Touches while others count.
+    async fn touch(&self, store: &Checked) {
+        let idle_deadline = sample::record(self.now).idle_deadline;
+        for _ in 0..TRIES {
+            let answer = store.touch_one(&self.key, idle_deadline).await;
+            let done = answer == Touched::Done;
+            store.assert(done, "a touch of a live session answered Gone");
+            if self.acknowledged.load(Ordering::SeqCst) > 2 * EACH {
+                return;
+            }
+            yield_now().await;
+        }
+    }
+
+    async fn ends_at(&self, store: &Checked, expected: u64) {
+        let Some(record) = store.find_strong(&self.key).await else {
+            store.fail("the session is gone after nothing but replaces and touches");
+        };
+        let count = count_of(store, &record);
+        store.assert(
+            count == expected,
+            format_args!("{expected} increments were acknowledged, but the counter is at {count}"),
+        );
     }
 }
 
@@ -176,7 +218,7 @@ pub async fn concurrent_delete_and_replace(harness: &dyn Harness) {
                 for _ in 0..TRIES {
                     let late = deleted.load(Ordering::SeqCst);
                     let answer = store.replace(&key, &sample::record(now), expected).await;
-                    let what = format_args!(
+                    let what = format!(
                         "a replace after an acknowledged delete answered {}",
                         name(&answer)
                     );
@@ -264,7 +306,7 @@ pub async fn concurrent_purge_and_create(harness: &dyn Harness) {
         });
         let freed: usize = together(tasks).await.into_iter().sum();
         let expired = TASKS * EACH;
-        let message = format_args!("{freed} sessions were freed, of {expired} expired ones");
+        let message = format!("{freed} sessions were freed, of {expired} expired ones");
         store.assert(freed <= expired, message);
         for [taken, ..] in &keys {
             store.found(taken, "created on an expired key beside purges").await;

@@ -183,7 +183,7 @@ pub async fn purge_is_bounded(harness: &dyn Harness) {
     if let (Some(before), Some(after), false) = (occupied_before, harness.occupied().await, native)
     {
         let kept = after.saturating_sub(before);
-        let message = format_args!("{kept} sessions take up room after purge_expired, not 4");
+        let message = format!("{kept} sessions take up room after purge_expired, not 4");
         store.assert(kept == 4, message);
     }
 }

@@ -98,12 +98,7 @@ pub async fn records_come_back_as_given(harness: &dyn Harness) {
     }
 }
 
-async fn unchanged(
-    store: &Checked,
-    key: &Key,
-    known: Revision,
-    expected: Timestamp,
-) {
+async fn unchanged(store: &Checked, key: &Key, known: Revision, expected: Timestamp) {
     match store.load(key, Load::default().known(known)).await {
         Loaded::Unchanged { idle_deadline } => store.assert(
             idle_deadline == expected,

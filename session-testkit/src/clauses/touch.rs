@@ -12,11 +12,8 @@ pub async fn touch_only_extends(harness: &dyn Harness) {
     let store = Checked::of(touch_only_extends, harness);
     let (key, now, tick) = (sample::key(), harness.now(), harness.tick());
     let after = |ticks| now.plus(tick * ticks);
-    let record = Record {
-        idle_deadline: after(5),
-        absolute_deadline: after(15),
-        ..sample::record(now)
-    };
+    let record =
+        Record { idle_deadline: after(5), absolute_deadline: after(15), ..sample::record(now) };
     let revision = store.created(&key, &record).await;
 
     let steps = [
@@ -56,7 +53,7 @@ pub async fn touch_never_creates(harness: &dyn Harness) {
 
     for (key, what) in [(missing, "a missing"), (deleted, "a deleted"), (rotated, "a rotated")] {
         let answer = store.touch_one(&key, record.absolute_deadline).await;
-        let message = format_args!("touch of {what} session answered {answer:?}");
+        let message = format!("touch of {what} session answered {answer:?}");
         store.assert(answer == Touched::Gone, message);
         store.dead(&key, revision, now, &format!("after touch of {what} session")).await;
     }
@@ -117,7 +114,8 @@ pub async fn touch_many(harness: &dyn Harness) {
     ] {
         let found = store.found(&key, what).await;
         let idle = found.idle_deadline;
-        store.assert(idle == idle_deadline, format_args!("{what}: {idle:?}, not {idle_deadline:?}"));
+        store
+            .assert(idle == idle_deadline, format_args!("{what}: {idle:?}, not {idle_deadline:?}"));
     }
     store.dead(&deleted, revision, now, "touched in a batch after a delete").await;
     store.dead(&missing, revision, now, "touched in a batch without ever being there").await;
@@ -128,7 +126,7 @@ pub async fn touch_many(harness: &dyn Harness) {
         .collect();
     for (index, answer) in store.touch(&long).await.into_iter().enumerate() {
         let expected = if index % 100 == 99 { done } else { gone };
-        let message = format_args!("answer {index} of a batch of 1,000 is {answer:?}");
+        let message = format!("answer {index} of a batch of 1,000 is {answer:?}");
         store.assert(answer == expected, message);
     }
 }

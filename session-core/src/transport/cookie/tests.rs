@@ -128,7 +128,10 @@ fn what_a_browser_would_drop_is_not_built() {
         (SessionCookie::new("__Host-id").danger_send_without_tls(), "cookie.secure"),
         (SessionCookie::new("__Secure-id").danger_send_without_tls(), "cookie.secure"),
         (SessionCookie::new("__SECURE-id").danger_send_without_tls(), "cookie.secure"),
-        (SessionCookie::new("id").same_site(SameSite::None).danger_send_without_tls(), "cookie.secure"),
+        (
+            SessionCookie::new("id").same_site(SameSite::None).danger_send_without_tls(),
+            "cookie.secure",
+        ),
         (SessionCookie::new("id").partitioned().danger_send_without_tls(), "cookie.secure"),
     ];
     for (cookie, field) in cases {
@@ -179,7 +182,8 @@ mod protected {
         for (index, transport) in made.iter().enumerate() {
             let value = value(transport, &token);
             assert_eq!(transport.read(value.as_bytes()).unwrap().to_text(), token.to_text());
-            let strangers = [all("id2", "shop", &[1]), all("id", "wiki", &[1]), all("id", "shop", &[2])];
+            let strangers =
+                [all("id2", "shop", &[1]), all("id", "wiki", &[1]), all("id", "shop", &[2])];
             for stranger in strangers.iter().flatten().chain([&made[1 - index]]) {
                 assert!(stranger.read(value.as_bytes()).is_none());
             }

@@ -20,9 +20,9 @@ use crate::shard::Shard;
 use crate::subject_index::Subjects;
 use crate::sync::lock;
 
-/// All sessions, in shards.
+/// All that the handles of one store share.
 #[derive(Debug)]
-pub(crate) struct Sessions {
+pub(crate) struct State {
     shards: Box<[Padded]>,
     subjects: Subjects,
     capacity: Capacity,
@@ -46,7 +46,7 @@ pub(crate) struct Purged {
     pub(crate) looks: usize,
 }
 
-impl Sessions {
+impl State {
     /// Enough for 64 cores to meet seldom, few enough to visit all when room is needed.
     const SHARDS: usize = 256;
     /// Expired sessions that a write frees in its shard on the way, and the places it looks at.
@@ -121,12 +121,7 @@ impl Sessions {
         self.with_room(|| self.try_replace(key, own(record), expected))
     }
 
-    fn try_replace(
-        &self,
-        key: &Key,
-        record: Record,
-        expected: Revision,
-    ) -> Result<Replaced, Full> {
+    fn try_replace(&self, key: &Key, record: Record, expected: Revision) -> Result<Replaced, Full> {
         let (mut shard, now) = self.enter_to_write(key);
         let current = match at_revision(&shard, key, expected, now) {
             Ok(current) => current,
@@ -312,9 +307,7 @@ fn at_revision(
 ) -> Result<Arc<Record>, Replaced> {
     match shard.live(key, now) {
         None => Err(Replaced::Gone),
-        Some(record) if record.revision != expected => {
-            Err(Replaced::Conflict(Arc::clone(record)))
-        }
+        Some(record) if record.revision != expected => Err(Replaced::Conflict(Arc::clone(record))),
         Some(record) => Ok(Arc::clone(record)),
     }
 }

@@ -1,0 +1,10 @@
+//! Sessions as an adapter drives them, over the embedded store.
+
+mod cancellation;
+mod failures;
+mod identity;
+mod lifecycle;
+mod merging;
+mod plan;
+mod timeouts;
+mod visitor;
