@@ -338,3 +338,83 @@ fn own(record: &Record) -> Record {
         payload: Payload::new(payload.as_bytes().to_vec()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use session_core::{Partition, Subject};
+
+    use super::*;
+    use crate::shard::tests::record;
+
+    /// Shows the time of a test: sessions of [`record`] live until 100 ms.
+    #[derive(Debug, Default)]
+    struct At(AtomicUsize);
+
+    impl Clock for At {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(self.0.load(Ordering::SeqCst) as i64)
+        }
+    }
+
+    fn state() -> (State, Arc<At>) {
+        let clock = Arc::new(At::default());
+        let capacity = Capacity::new(Used { sessions: 1_000, bytes: 1 << 20 });
+        (State::new(capacity, Arc::clone(&clock) as Arc<dyn Clock>), clock)
+    }
+
+    /// Keys of one partition.
+    fn key(number: u8) -> Key {
+        Key::from_parts(Partition::new([1, 2]), [number; Key::DIGEST_BYTES])
+    }
+
+    fn of_subject(id: &str, until: i64) -> Record {
+        Record {
+            subject: Some(Subject::new(id).unwrap()),
+            idle_deadline: Timestamp::from_millis(until),
+            ..record(10)
+        }
+    }
+
+    fn revision(state: &State, key: &Key) -> Revision {
+        state.find(key).unwrap().revision
+    }
+
+    #[test]
+    fn the_index_holds_as_many_as_the_shards() {
+        let (state, clock) = state();
+        state.create(&key(1), &of_subject("ann", 100)).unwrap();
+        state.create(&key(2), &of_subject("ann", 100)).unwrap();
+        assert_eq!(state.subjects.len(), 2);
+        state.replace(&key(1), &of_subject("bob", 100), revision(&state, &key(1))).unwrap();
+        assert_eq!(state.subjects.len(), 2);
+        state.replace(&key(1), &record(10), revision(&state, &key(1))).unwrap();
+        assert_eq!(state.subjects.len(), 1);
+        let first = revision(&state, &key(2));
+        state.rotate(&key(2), &key(3), &of_subject("ann", 100), first).unwrap();
+        assert_eq!(state.subjects.len(), 1);
+        state.create(&key(4), &of_subject("ann", 100)).unwrap();
+        assert!(state.delete(&key(4)));
+        assert_eq!(state.subjects.len(), 1);
+        clock.0.store(100, Ordering::SeqCst);
+        assert_eq!(state.purge(9).freed, 2);
+        assert_eq!((state.subjects.len(), state.used()), (0, Used::default()));
+    }
+
+    #[test]
+    fn an_expired_session_leaves_nothing_behind_where_a_new_one_takes_its_key() {
+        let (state, clock) = state();
+        // More than a write frees on the way, and those whose keys are taken expire last.
+        for number in 0..20 {
+            state.create(&key(number), &of_subject("ann", 50 + i64::from(number))).unwrap();
+        }
+        state.create(&key(20), &of_subject("bob", 500)).unwrap();
+        clock.0.store(90, Ordering::SeqCst);
+        state.create(&key(19), &of_subject("bob", 500)).unwrap();
+        state
+            .rotate(&key(20), &key(18), &of_subject("bob", 500), revision(&state, &key(20)))
+            .unwrap();
+        state.purge(99);
+        assert_eq!((state.subjects.len(), state.used().sessions), (2, 2));
+        assert_eq!(state.used().bytes, 2 * weigh(&of_subject("bob", 500)));
+    }
+}

@@ -72,6 +72,12 @@ impl Subjects {
         shard.range((first, Bound::Included(last))).take(limit).map(|entry| entry.key).collect()
     }
 
+    /// How many sessions are in the index.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
     fn place(&self, subject: &Subject, key: &Key) -> (&Mutex<BTreeSet<Entry>>, Entry) {
         let hash = self.hasher.hash_one(subject);
         let shard = &self.shards[hash as usize % Self::SHARDS];

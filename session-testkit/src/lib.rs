@@ -47,6 +47,8 @@ mod model;
 mod suite;
 
 pub mod clauses;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod sample;
 
 pub use clock::ManualClock;

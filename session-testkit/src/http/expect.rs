@@ -156,7 +156,12 @@ mod tests {
     fn times_have_milliseconds_and_are_in_utc() {
         let day = SystemTime::UNIX_EPOCH + Duration::from_millis(86_400_001);
         assert_eq!(time("1970-01-02T00:00:00.001Z"), Some(day));
-        for text in ["1970-01-02T00:00:00Z", "1970-01-02 00:00:00.001Z", "1970-01-02T00:00:00.001000Z", "1970-01-02T00:00:00+00:00"] {
+        for text in [
+            "1970-01-02T00:00:00Z",
+            "1970-01-02 00:00:00.001Z",
+            "1970-01-02T00:00:00.001000Z",
+            "1970-01-02T00:00:00+00:00",
+        ] {
             assert_eq!(time(text), None, "{text}");
         }
     }

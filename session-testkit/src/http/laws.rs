@@ -115,7 +115,10 @@ fn is_sound(cookie: &SetCookie, name: &str) -> Result<(), &'static str> {
         (name.len() + cookie.value().len() <= MAX_PAIR, "a cookie that browsers drop"),
         (!has("max-age") || cookie.max_age().is_some(), "a Max-Age that is no number"),
         (cookie.max_age().unwrap_or(0) <= MAX_AGE, "a Max-Age of more than 400 days"),
-        (cookie.is_removal() == cookie.value().is_empty(), "a removal with a value, or a value without"),
+        (
+            cookie.is_removal() == cookie.value().is_empty(),
+            "a removal with a value, or a value without",
+        ),
         (!cookie.is_removal() || cookie.expires_long_ago(), "a removal without Expires"),
         (!cookie.is_removal() || cookie.max_age() == Some(0), "a removal without Max-Age=0"),
     ];
@@ -127,9 +130,8 @@ fn is_sound(cookie: &SetCookie, name: &str) -> Result<(), &'static str> {
 
 /// The values of the cookie `name` in a line.
 fn values<'a>(line: &'a [u8], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    line.split(|byte| *byte == b';').filter_map(|pair| {
-        pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")
-    })
+    line.split(|byte| *byte == b';')
+        .filter_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
 pub(super) fn contains(text: &[u8], part: &[u8]) -> bool {

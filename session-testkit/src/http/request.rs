@@ -121,7 +121,8 @@ mod tests {
     #[test]
     fn what_is_sent_is_what_was_asked_for() {
         let request = Request::get("/a?b=c").cookie(b"id=\xff").cookie("id=\0");
-        let expected = b"GET /a?b=c HTTP/1.1\r\nhost: h\r\ncookie: id=\xff\r\ncookie: id=\0\r\n\r\n";
+        let expected =
+            b"GET /a?b=c HTTP/1.1\r\nhost: h\r\ncookie: id=\xff\r\ncookie: id=\0\r\n\r\n";
         assert_eq!(request.to_bytes("h"), expected);
         assert_eq!(request.cookies().collect::<Vec<_>>(), [b"id=\xff".as_slice(), b"id=\0"]);
     }
@@ -132,7 +133,10 @@ mod tests {
         let told = String::from_utf8(request.to_bytes("h")).unwrap();
         assert!(told.ends_with("\r\ncontent-length: 3\r\n\r\n\"x\""), "{told}");
         let told = String::from_utf8(request.chunked().to_bytes("h")).unwrap();
-        assert!(told.ends_with("\r\ntransfer-encoding: chunked\r\n\r\n3\r\n\"x\"\r\n0\r\n\r\n"), "{told}");
+        assert!(
+            told.ends_with("\r\ntransfer-encoding: chunked\r\n\r\n3\r\n\"x\"\r\n0\r\n\r\n"),
+            "{told}"
+        );
         let told = String::from_utf8(Request::post("/").to_bytes("h")).unwrap();
         assert!(told.ends_with("\r\ncontent-length: 0\r\n\r\n"), "{told}");
     }

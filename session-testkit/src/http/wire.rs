@@ -111,7 +111,10 @@ impl<R: AsyncRead + Unpin + Send> Wire<R> {
 
     async fn more(&mut self) -> io::Result<()> {
         match self.reader.read_buf(&mut self.buffer).await? {
-            0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed before the response ended")),
+            0 => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "closed before the response ended",
+            )),
             _ => Ok(()),
         }
     }
@@ -166,7 +169,8 @@ mod tests {
 
     #[tokio::test]
     async fn headers_are_bytes_and_may_come_twice() {
-        let raw = read(b"HTTP/1.1 204 No Content\r\nSet-Cookie: a=\xff\r\nset-cookie: b\r\n\r\n").await;
+        let raw =
+            read(b"HTTP/1.1 204 No Content\r\nSet-Cookie: a=\xff\r\nset-cookie: b\r\n\r\n").await;
         let name = || "set-cookie".to_owned();
         let expected = [(name(), b"a=\xff".to_vec()), (name(), b"b".to_vec())];
         assert_eq!(raw.unwrap().headers, expected);

@@ -29,8 +29,10 @@ macro_rules! defects {
 }
 
 defects! {
-    // Slow, and right.
+    // Not wrong at all: slow, sparing, and tidy.
     Dawdles => ,
+    OffersNothing => ,
+    FreesByItself => ,
     FailsOnMissing => load_absent,
     AlwaysUnchanged => load_known_revision,
     LoadExtends => load_changes_nothing,
@@ -106,7 +108,7 @@ pub(crate) struct Broken {
 /// What the defects that need a memory remember.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
-    handles: usize,
+    is_open: bool,
     hidden: HashSet<Key>,
     ghosts: HashMap<Key, Record>,
     first_deadlines: HashMap<Key, Timestamp>,
@@ -115,17 +117,18 @@ pub(crate) struct Notes {
 impl Broken {
     pub(crate) fn new(mut inner: MapStore, defect: Defect, notes: &Arc<Mutex<Notes>>) -> Self {
         let clock = Arc::clone(&inner.clock);
+        let is_first = !notes
+            .lock()
+            .map(|mut notes| std::mem::replace(&mut notes.is_open, true))
+            .unwrap_or_default();
         match defect {
             Defect::ForgetsExpiry => inner.clock = Arc::new(Skewed(clock, -1_000_000_000)),
             Defect::EndsLate => inner.clock = Arc::new(Skewed(clock, -1)),
             Defect::EndsEarly => inner.clock = Arc::new(Skewed(clock, 1)),
-            Defect::LosesOnReopen | Defect::KeepsToItself => {
-                let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
-                notes.handles += 1;
-                if notes.handles > 1 {
-                    inner.state = Arc::default();
-                }
+            Defect::LosesOnReopen | Defect::KeepsToItself if !is_first => {
+                inner.state = Arc::default();
             }
+            Defect::FreesByItself if is_first => drop(tokio::spawn(sweep(inner.clone()))),
             _ => {}
         }
         Self { inner, defect, notes: Arc::clone(notes) }
@@ -489,7 +492,7 @@ impl Store for Broken {
     async fn purge_expired(&self, limit: usize) -> Result<usize, Error> {
         match self.defect {
             Defect::PurgesTooMany => self.inner.purge_expired(limit.max(1) * 2).await,
-            Defect::PurgesNothing | Defect::NeverFrees => Ok(0),
+            Defect::PurgesNothing | Defect::NeverFrees | Defect::FreesByItself => Ok(0),
             Defect::PurgesByFirstDeadline => {
                 let deadlines = self.notes().first_deadlines.clone();
                 Ok(self.inner.with(|state, now| {
@@ -518,16 +521,17 @@ impl Store for Broken {
     }
 
     fn subjects(&self) -> Option<&dyn SubjectIndex> {
-        Some(self)
+        (!self.is(Defect::OffersNothing)).then_some(self)
     }
 
     fn backplane(&self) -> Option<Arc<dyn Backplane>> {
-        Some(Arc::new(self.clone()))
+        (!self.is(Defect::OffersNothing)).then(|| Arc::new(self.clone()) as _)
     }
 
     fn qualities(&self) -> Qualities {
         match self.defect {
-            Defect::NeverFrees => Qualities::NONE.native_expiry(),
+            Defect::OffersNothing => Qualities::NONE,
+            Defect::NeverFrees | Defect::FreesByItself => Qualities::NONE.native_expiry(),
             Defect::LosesOnReopen => Qualities::NONE.durable(),
             _ => self.inner.qualities(),
         }
@@ -623,6 +627,14 @@ impl Subscription for Misheard {
                 event => return Ok(event),
             }
         }
+    }
+}
+
+/// Frees the room of what has expired, until the runtime ends.
+async fn sweep(store: MapStore) {
+    loop {
+        store.with(|state, now| state.sessions.retain(|_, record| !record.is_expired(now)));
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 

@@ -39,7 +39,9 @@ pub async fn bad_cookie_headers_are_harmless(target: &Target) {
     for case in cases(target.cookie_name(), &token) {
         let sent = case.lines.iter().fold(Request::get("/api/me"), Request::cookie);
         let label = case.label;
-        if let Some(response) = understood(target.connection().attempt(&sent).await, case.syntax, label) {
+        if let Some(response) =
+            understood(target.connection().attempt(&sent).await, case.syntax, label)
+        {
             let response = response.expect_anonymous();
             let cleared = response.set_cookie().is_some();
             let expected = case.then == Then::Either || cleared == (case.then == Then::Cleared);
@@ -47,16 +49,22 @@ pub async fn bad_cookie_headers_are_harmless(target: &Target) {
         }
         let put = Request::put("/api/data/probe", &json!(1));
         let sent = case.lines.iter().fold(put, Request::cookie);
-        if let Some(response) = understood(target.connection().attempt(&sent).await, case.syntax, label) {
+        if let Some(response) =
+            understood(target.connection().attempt(&sent).await, case.syntax, label)
+        {
             let given = response.expect(204).new_token();
-            let brought = case.lines.iter().any(|line| super::super::laws::contains(line, given.as_bytes()));
+            let brought =
+                case.lines.iter().any(|line| super::super::laws::contains(line, given.as_bytes()));
             assert!(!brought, "{label}: an id was adopted");
         }
         bystander.me().await;
     }
-    let many = [b"a=;".repeat(50_000), format!("{}={token}", target.cookie_name()).into_bytes()].concat();
+    let many =
+        [b"a=;".repeat(50_000), format!("{}={token}", target.cookie_name()).into_bytes()].concat();
     let sent = Request::get("/api/me").cookie(many);
-    if let Some(response) = understood(target.connection().attempt(&sent).await, Syntax::Bad, "50,000 and ours") {
+    if let Some(response) =
+        understood(target.connection().attempt(&sent).await, Syntax::Bad, "50,000 and ours")
+    {
         response.expect(200).expect_no_cookie();
     }
     bystander.me().await;
@@ -120,7 +128,8 @@ fn cases(name: &str, token: &str) -> Vec<Case> {
         cases.push(Case { label, lines: vec![line.to_vec()], then, syntax });
     };
     let ours = |value: &[u8]| [name.as_bytes(), b"=", value].concat();
-    let with = |before: &str, after: &[u8]| ours(&[before.as_bytes(), token.as_bytes(), after].concat());
+    let with =
+        |before: &str, after: &[u8]| ours(&[before.as_bytes(), token.as_bytes(), after].concat());
     add("empty", Then::Ignored, Syntax::Fine, b"");
     add("a name alone", Then::Either, Syntax::Fine, name.as_bytes());
     add("no value", Then::Cleared, Syntax::Fine, &ours(b""));
@@ -132,11 +141,21 @@ fn cases(name: &str, token: &str) -> Vec<Case> {
     add("an open quote", Then::Cleared, Syntax::Fine, &with("\"", b""));
     add("a closing quote", Then::Cleared, Syntax::Fine, &with("", b"\""));
     add("a quoted pair", Then::Ignored, Syntax::Fine, &[b"\"", &*with("", b"\"")].concat());
-    add("two unknown", Then::Cleared, Syntax::Fine, &[ours(unknown.as_bytes()), b"; ".to_vec(), ours(b"y")].concat());
+    add(
+        "two unknown",
+        Then::Cleared,
+        Syntax::Fine,
+        &[ours(unknown.as_bytes()), b"; ".to_vec(), ours(b"y")].concat(),
+    );
     add("a value with `=`", Then::Cleared, Syntax::Fine, &with("", b"=x"));
     add("another separator", Then::Cleared, Syntax::Fine, &with("", b", a=b"));
     add("a space in front", Then::Cleared, Syntax::Fine, &with(" ", b""));
-    add("a space before `=`", Then::Either, Syntax::Fine, &[name.as_bytes(), b" =", token.as_bytes()].concat());
+    add(
+        "a space before `=`",
+        Then::Either,
+        Syntax::Fine,
+        &[name.as_bytes(), b" =", token.as_bytes()].concat(),
+    );
     add("NBSP behind, UTF-8", Then::Cleared, Syntax::Fine, &with("", b"\xc2\xa0"));
     add("NBSP behind, Latin-1", Then::Cleared, Syntax::Fine, &with("", b"\xa0"));
     add("no UTF-8", Then::Cleared, Syntax::Fine, &ours(b"\xff\xfe\xc0\x80"));
@@ -146,7 +165,12 @@ fn cases(name: &str, token: &str) -> Vec<Case> {
     add("4,096 bytes", Then::Cleared, Syntax::Fine, &fill(4_096));
     add("4,097 bytes", Then::Cleared, Syntax::Fine, &fill(4_097));
     add("1 MB", Then::Cleared, Syntax::Bad, &fill(1_000_000));
-    add("1 MB of something else", Then::Ignored, Syntax::Bad, &[b"a=".as_slice(), &b"x".repeat(1_000_000)].concat());
+    add(
+        "1 MB of something else",
+        Then::Ignored,
+        Syntax::Bad,
+        &[b"a=".as_slice(), &b"x".repeat(1_000_000)].concat(),
+    );
     add("50,000 cookies", Then::Ignored, Syntax::Bad, &b"a=;".repeat(50_000));
     let lines = vec![ours(unknown.as_bytes()), ours(b"y")];
     cases.push(Case { label: "two lines", lines, then: Then::Cleared, syntax: Syntax::Fine });
@@ -156,17 +180,11 @@ fn cases(name: &str, token: &str) -> Vec<Case> {
 }
 
 /// The response of the application; `None` if the request did not get there, and need not.
-fn understood(
-    answer: Result<Response, Refused>,
-    syntax: Syntax,
-    label: &str,
-) -> Option<Response> {
+fn understood(answer: Result<Response, Refused>, syntax: Syntax, label: &str) -> Option<Response> {
     match (answer, syntax) {
-        (Ok(response), Syntax::Bad) if matches!(response.status(), 400 | 431) => {
-            Some(response).filter(|response| !response.set_cookies().is_empty()).map(|response| {
-                panic!("{label}: a refused request changes the cookie in {response}")
-            })
-        }
+        (Ok(response), Syntax::Bad) if matches!(response.status(), 400 | 431) => Some(response)
+            .filter(|response| !response.set_cookies().is_empty())
+            .map(|response| panic!("{label}: a refused request changes the cookie in {response}")),
         (Ok(response), _) => Some(response),
         (Err(refused), Syntax::Bad) if refused.is_hang_up() => None,
         (Err(refused), _) => panic!("{label}: {refused}"),

@@ -70,7 +70,12 @@ pub async fn what_the_store_holds_opens_nothing(target: &Target) {
             hex(&whole),
             hex(digest),
             key.to_string(),
-            format!("{}:{{{}}}:{}", target.namespace(), key.partition(), URL_SAFE_NO_PAD.encode(digest)),
+            format!(
+                "{}:{{{}}}:{}",
+                target.namespace(),
+                key.partition(),
+                URL_SAFE_NO_PAD.encode(digest)
+            ),
         ];
         for form in forms {
             is_harmless(target, form.as_bytes()).await;
@@ -94,7 +99,11 @@ async fn is_harmless(target: &Target, id: &[u8]) {
     let put = Request::put("/api/data/probe", &json!(1)).cookie(&line);
     let given = connection.send(&put).await.expect(204).new_token();
     assert_ne!(given.as_bytes(), id, "an id was adopted");
-    connection.send(&Request::get("/api/data/probe").cookie(&line)).await.expect(404).expect_cleared();
+    connection
+        .send(&Request::get("/api/data/probe").cookie(&line))
+        .await
+        .expect(404)
+        .expect_cleared();
 }
 
 fn bad_ids() -> Vec<Vec<u8>> {
@@ -102,13 +111,42 @@ fn bad_ids() -> Vec<Vec<u8>> {
     let path_of_token_length = "../../../../../../../../../../../../etc/passwd";
     let jwt = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ1MTAwMSIsImV4cCI6OTk5OTk5OTk5OX0.";
     let texts = [
-        "", "0", "-1", "null", "undefined", "true", "[object Object]", "*", ":", "{tag}", "%00",
-        "../../etc/passwd", path_of_token_length, "..%2f..%2fetc%2fpasswd", "' OR 1=1--",
-        "\" OR \"\"=\"", "1);DROP TABLE sessions", "{\"$gt\":\"\"}", "${jndi:ldap://127.0.0.1/x}",
-        "<script>alert(1)</script>", "session:*", "portal:{0000}:AAAA", "GET / HTTP/1.1", jwt,
-        "x\r\nX-Injected: 1", "x\r\nSet-Cookie: y=z", "x%0d%0aX-Injected:1",
-        &unknown[1..], &format!("{unknown}A"), &format!("{unknown}="), &format!("{unknown}=="),
-        &unknown.repeat(2), &"A".repeat(46), &"_".repeat(46), &"=".repeat(46), &"A".repeat(3_000),
+        "",
+        "0",
+        "-1",
+        "null",
+        "undefined",
+        "true",
+        "[object Object]",
+        "*",
+        ":",
+        "{tag}",
+        "%00",
+        "../../etc/passwd",
+        path_of_token_length,
+        "..%2f..%2fetc%2fpasswd",
+        "' OR 1=1--",
+        "\" OR \"\"=\"",
+        "1);DROP TABLE sessions",
+        "{\"$gt\":\"\"}",
+        "${jndi:ldap://127.0.0.1/x}",
+        "<script>alert(1)</script>",
+        "session:*",
+        "portal:{0000}:AAAA",
+        "GET / HTTP/1.1",
+        jwt,
+        "x\r\nX-Injected: 1",
+        "x\r\nSet-Cookie: y=z",
+        "x%0d%0aX-Injected:1",
+        &unknown[1..],
+        &format!("{unknown}A"),
+        &format!("{unknown}="),
+        &format!("{unknown}=="),
+        &unknown.repeat(2),
+        &"A".repeat(46),
+        &"_".repeat(46),
+        &"=".repeat(46),
+        &"A".repeat(3_000),
     ];
     // A `;` ends the pair; whatever follows is another cookie.
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
@@ -116,7 +154,8 @@ fn bad_ids() -> Vec<Vec<u8>> {
 
 /// Every id that is almost `token`.
 fn changed(token: &str) -> Vec<Vec<u8>> {
-    let mut changed: Vec<Vec<u8>> = (0..token.len()).map(|end| token.as_bytes()[..end].to_vec()).collect();
+    let mut changed: Vec<Vec<u8>> =
+        (0..token.len()).map(|end| token.as_bytes()[..end].to_vec()).collect();
     for at in 0..token.len() {
         for bit in 0..7 {
             let mut flipped = token.as_bytes().to_vec();

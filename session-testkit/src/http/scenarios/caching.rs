@@ -59,7 +59,9 @@ pub async fn shared_cache_keeps_users_apart(target: &Target) {
         let users = [anna.user().to_owned(), ben.user().to_owned()];
         let mut stranger = target.browser();
         for path in ["/", "/api/me", "/api/data/secret", "/api/devices", "/api/counter"] {
-            for (browser, foreign) in [(&mut anna, &users[1..]), (&mut ben, &users[..1]), (&mut stranger, &users)] {
+            for (browser, foreign) in
+                [(&mut anna, &users[1..]), (&mut ben, &users[..1]), (&mut stranger, &users)]
+            {
                 let (response, _) = cache.get(browser, path).await;
                 for user in foreign {
                     let leaked = contains(response.body(), user.as_bytes());

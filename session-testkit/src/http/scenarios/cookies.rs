@@ -47,8 +47,11 @@ pub async fn no_cookie_outlives_400_days(target: &Target) {
 pub async fn cookie_name_is_exact(target: &Target) {
     let mut live = target.signed_in().await;
     let (name, token) = (target.cookie_name().to_owned(), live.live_token());
-    let mut others = vec![format!("x{name}"), format!("{name}x"), format!("{name}-"), "other".into()];
-    others.extend([name.to_uppercase(), name.to_lowercase()].into_iter().filter(|other| *other != name));
+    let mut others =
+        vec![format!("x{name}"), format!("{name}x"), format!("{name}-"), "other".into()];
+    others.extend(
+        [name.to_uppercase(), name.to_lowercase()].into_iter().filter(|other| *other != name),
+    );
     let mut connection = target.connection();
     for other in others {
         let request = Request::get("/api/me").cookie(format!("{other}={token}"));

@@ -27,10 +27,8 @@ pub async fn counter_loses_no_increment(target: &Target) {
 pub async fn counter_now_returns_each_value_once(target: &Target) {
     let mut browser = target.signed_in().await;
     let responses = increments(target, &browser.live_token(), "/api/counter/now").await;
-    let mut values: Vec<u64> = responses
-        .into_iter()
-        .map(|response| response.expect(200).number_member("value"))
-        .collect();
+    let mut values: Vec<u64> =
+        responses.into_iter().map(|response| response.expect(200).number_member("value")).collect();
     values.sort_unstable();
     let expected: Vec<u64> = (1..=TOTAL).collect();
     let wrong = values.iter().zip(&expected).find(|(value, expected)| value != expected);

@@ -41,8 +41,26 @@ pub async fn values_come_back_as_stored(target: &Target) {
 pub async fn names_do_not_collide(target: &Target) {
     let mut browser = target.signed_in().await;
     let names = [
-        "counter", "count", "value", "visits", "user", "subject", "device", "created_at", "data",
-        "csrf", "id", "session", "_", "a.b", "A.B", "a:b", "a%2Fb", "..%2F..", "%7Btag%7D", "%C3%BC",
+        "counter",
+        "count",
+        "value",
+        "visits",
+        "user",
+        "subject",
+        "device",
+        "created_at",
+        "data",
+        "csrf",
+        "id",
+        "session",
+        "_",
+        "a.b",
+        "A.B",
+        "a:b",
+        "a%2Fb",
+        "..%2F..",
+        "%7Btag%7D",
+        "%C3%BC",
     ];
     for name in names {
         browser.store(name, &json!({ "text": name })).await;

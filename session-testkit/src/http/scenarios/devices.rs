@@ -22,18 +22,21 @@ pub async fn devices_are_listed(target: &Target) {
         let me = browser.get("/api/me").await.expect(200);
         let devices = devices(browser).await;
         assert_eq!(devices.len(), 3, "the devices are {devices:?}");
-        let current: Vec<&Value> = devices.iter().filter(|device| device["current"] == true).collect();
+        let current: Vec<&Value> =
+            devices.iter().filter(|device| device["current"] == true).collect();
         assert_eq!(current.len(), 1, "the current ones of {devices:?}");
         let current = current[0];
         assert_eq!(current["handle"], me.member("handle"));
         assert_eq!(current["created_at"], me.member("created_at"));
         assert_eq!(current["user_agent"], *agent);
         let address = current["address"].as_str().unwrap_or_default();
-        let expected = target.address().ip().is_loopback().then(|| target.address().ip().to_string());
+        let expected =
+            target.address().ip().is_loopback().then(|| target.address().ip().to_string());
         let known = expected.is_none_or(|expected| address.contains(&expected));
         assert!(known && !address.is_empty(), "the address of {current}");
         assert!(current["last_seen_at"].is_string(), "the last use of {current}");
-        let mut handles: Vec<String> = devices.iter().map(|device| device["handle"].to_string()).collect();
+        let mut handles: Vec<String> =
+            devices.iter().map(|device| device["handle"].to_string()).collect();
         handles.sort();
         handles.dedup();
         assert_eq!(handles.len(), 3, "the handles of {devices:?}");
@@ -68,9 +71,19 @@ pub async fn devices_of_others_cannot_be_revoked(target: &Target) {
     let mut victim = target.signed_in().await;
     let handle = victim.me().await.text_member("handle");
     let mut attacker = target.signed_in().await;
-    let (own, token) = (attacker.me().await.text_member("handle"), victim.live_token());
-    let handles =
-        [&handle, STRANGE_HANDLE, "x", "*", "%7Btag%7D", "..%2F..", &own[1..], victim.user(), &token];
+    let own = attacker.me().await.text_member("handle");
+    let (user, token) = (victim.user().to_owned(), victim.live_token());
+    let handles = [
+        &handle,
+        STRANGE_HANDLE,
+        "x",
+        "*",
+        "%7Btag%7D",
+        "..%2F..",
+        &own[1..],
+        &user,
+        &token,
+    ];
     for named in handles {
         let path = format!("/api/devices/{named}");
         attacker.delete(&path).await.expect_error(404, "not_found").expect_no_cookie();

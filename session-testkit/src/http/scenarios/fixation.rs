@@ -109,7 +109,11 @@ pub async fn flood_without_cookies_creates_nothing(target: &Target) {
         let target = target.clone();
         async move {
             let mut connection = target.connection();
-            for path in ["/", "/api/me", "/api/counter", "/api/data/x"].into_iter().cycle().take(FLOOD / LANES) {
+            for path in ["/", "/api/me", "/api/counter", "/api/data/x"]
+                .into_iter()
+                .cycle()
+                .take(FLOOD / LANES)
+            {
                 connection.send(&Request::get(path)).await.expect_no_cookie();
             }
         }

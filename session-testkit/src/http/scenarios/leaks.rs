@@ -69,7 +69,11 @@ fn spellings(token: &str) -> Vec<String> {
     if let Ok(bytes) = URL_SAFE_NO_PAD.decode(token) {
         // The first two bytes say where the session lies, which is no secret.
         for part in [&bytes[..], &bytes[2..]] {
-            spellings.extend([URL_SAFE_NO_PAD.encode(part), STANDARD_NO_PAD.encode(part), hex(part)]);
+            spellings.extend([
+                URL_SAFE_NO_PAD.encode(part),
+                STANDARD_NO_PAD.encode(part),
+                hex(part),
+            ]);
             spellings.push(hex(part).to_uppercase());
             spellings.push(format!("{part:?}"));
         }

@@ -182,7 +182,8 @@ pub async fn unused_session_is_left_alone(target: &Target) {
         if let Some(cookie) = &cookie {
             browser.set_token(cookie);
         }
-        let response = browser.send(Request::get("/api/plain")).await.expect(200).expect_no_cookie();
+        let response =
+            browser.send(Request::get("/api/plain")).await.expect(200).expect_no_cookie();
         assert_eq!(response.text(), "ok", "the body of {response}");
         let source: Vec<_> = response.header("x-session-source").collect();
         assert!(source.iter().all(|source| *source == b"none"), "a session was read in {response}");

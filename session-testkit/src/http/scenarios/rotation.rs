@@ -51,11 +51,18 @@ pub async fn rotation_amid_parallel_requests_loses_nothing(target: &Target) {
         let (_, rotated) = responses.remove(PARALLEL / 2);
         let new = rotated.expect(204).new_token();
 
-        let given: Vec<String> = responses.iter().filter_map(|(_, response)| response.given_token()).collect();
-        assert_eq!(signed_in_among(target, &given).await, [] as [String; 0], "more than one new id");
+        let given: Vec<String> =
+            responses.iter().filter_map(|(_, response)| response.given_token()).collect();
+        assert_eq!(
+            signed_in_among(target, &given).await,
+            [] as [String; 0],
+            "more than one new id"
+        );
         browser.set_token(&new);
         browser.me().await;
-        for (index, (_, response)) in responses.iter().enumerate().filter(|(index, _)| index % 4 != 0) {
+        for (index, (_, response)) in
+            responses.iter().enumerate().filter(|(index, _)| index % 4 != 0)
+        {
             let stored = browser.stored(&format!("name{index}")).await;
             match (response.status(), response.given_token()) {
                 (204, None) => assert_eq!(stored, Some(json!(index)), "lost after {response}"),
@@ -119,7 +126,10 @@ pub async fn rotate_chain_leaves_one_live_id(target: &Target) {
             let response = bearer.send(request).await;
             let given = response.given_token();
             assert!(given.is_some() || response.clone().expect_cleared().status() < 500);
-            assert!(given.is_none_or(|given| !distinct.contains(&given)), "an id of the chain in {response}");
+            assert!(
+                given.is_none_or(|given| !distinct.contains(&given)),
+                "an id of the chain in {response}"
+            );
             assert_ne!(bearer.stored("kept").await, Some(json!(1)), "after {response}");
         }
         browser.twin().expect_dead(old).await;

@@ -20,7 +20,7 @@ pub async fn own_timeouts_hold_for_later_requests(target: &Target) {
     const ABSOLUTE: Duration = Duration::from_secs(1_000 * 3_600);
     let mut browser = target.signed_in().await;
     let mut usual = target.browser();
-    usual.log_in(&browser.user().to_owned()).await;
+    usual.log_in(browser.user()).await;
     let before = usual.me().await;
 
     browser.put("/api/timeouts", &timeouts(IDLE, ABSOLUTE)).await.expect(204);
@@ -47,7 +47,7 @@ pub async fn idle_session_ends(target: &Target) {
     let token = browser.live_token();
     let handle = browser.me().await.member("handle");
     let mut observer = target.browser();
-    observer.log_in(&browser.user().to_owned()).await;
+    observer.log_in(browser.user()).await;
 
     let begun = Instant::now();
     browser.put("/api/timeouts", &timeouts(idle, idle * 1_000)).await.expect(204);
@@ -101,7 +101,11 @@ pub async fn impossible_timeouts_change_nothing(target: &Target) {
         Value::Null,
     ];
     for timeouts in impossible {
-        browser.put("/api/timeouts", &timeouts).await.expect_error(400, "bad_request").expect_no_cookie();
+        browser
+            .put("/api/timeouts", &timeouts)
+            .await
+            .expect_error(400, "bad_request")
+            .expect_no_cookie();
     }
     let after = browser.me().await;
     for member in ["handle", "idle_deadline", "absolute_deadline"] {
