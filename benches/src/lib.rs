@@ -1,1 +1,2 @@
-//! Under construction.
+//! What sessions cost. The benchmarks are in `benches/`; run them with
+//! `cargo bench -p benches`.

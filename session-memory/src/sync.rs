@@ -4,8 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Locks, whether or not somebody panicked while holding the lock.
 ///
-/// The only foreign code that runs under a lock of this crate is the clock, and it is read
-/// before anything is changed: a panic leaves everything as it was.
+/// Foreign code runs under a lock of this crate in two places: the clock is read before anything
+/// is changed, and subscriptions are woken after everything is. A panic finds nothing half done.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -28,13 +28,16 @@ pub(crate) struct Checked {
 impl Checked {
     /// The harness' store under `clause`, which is the function that calls this.
     pub(crate) fn of<C>(clause: C, harness: &dyn Harness) -> Self {
-        Self::on(clause, harness.store())
+        Self { store: harness.store(), clause: clause_name(&clause) }
     }
 
-    /// As [`of`](Self::of), on a particular handle.
-    pub(crate) fn on<C>(_clause: C, store: Arc<dyn Store>) -> Self {
-        let path = std::any::type_name::<C>();
-        Self { store, clause: path.rsplit("::").next().unwrap_or(path) }
+    /// As [`of`](Self::of), but another process' handle, or this one's after a restart.
+    pub(crate) async fn reopened<C>(clause: C, harness: &dyn Harness) -> Self {
+        let clause = clause_name(&clause);
+        match harness.reopen().await {
+            Some(store) => Self { store, clause },
+            None => panic!("{clause}: the store claims it, but the harness cannot reopen a store"),
+        }
     }
 
     /// This store and, if it says that processes can share it, a handle of another process.
@@ -276,6 +279,11 @@ impl Checked {
             other => self.fail(format_args!("{what} answered {}, not Conflict", name(&other))),
         }
     }
+}
+
+fn clause_name<C>(_clause: &C) -> &'static str {
+    let path = std::any::type_name::<C>();
+    path.rsplit("::").next().unwrap_or(path)
 }
 
 pub(crate) fn name(answer: &Replaced) -> &'static str {

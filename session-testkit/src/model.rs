@@ -1,5 +1,6 @@
 //! Random calls, compared one by one with a model that is too simple to be wrong.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::collection::vec;
@@ -11,7 +12,6 @@ use session_core::{
     Created, Error, Key, Load, Loaded, Payload, Record, Replaced, Revision, Store, Subject,
     Timestamp, Touch, Touched,
 };
-use std::sync::Arc;
 
 use crate::checked::{Checked, name};
 use crate::harness::{Harness, advance_to};

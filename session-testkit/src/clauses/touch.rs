@@ -1,6 +1,6 @@
 //! What `touch` does.
 
-use session_core::{Record, Timestamp, Touch, Touched};
+use session_core::{Key, Record, Timestamp, Touch, Touched};
 
 use crate::checked::Checked;
 use crate::harness::{Harness, advance_to};
@@ -119,13 +119,19 @@ pub async fn touch_many(harness: &dyn Harness) {
     }
     store.dead(&deleted, revision, now, "touched in a batch after a delete").await;
     store.dead(&missing, revision, now, "touched in a batch without ever being there").await;
+    touch_a_thousand(&store, two, after(5)).await;
+}
 
-    // A node under load flushes hundreds at once, and a statement takes only so many parameters.
-    let long: Vec<Touch> = (0..1_000)
-        .map(|index| touch(if index % 100 == 99 { two } else { sample::key() }, 5))
+/// A node under load flushes hundreds of touches at once, and a statement takes only so many
+/// parameters.
+async fn touch_a_thousand(store: &Checked, live: Key, idle_deadline: Timestamp) {
+    let is_live = |index| index % 100 == 99;
+    let batch: Vec<Touch> = (0..1_000)
+        .map(|index| if is_live(index) { live } else { sample::key() })
+        .map(|key| Touch { key, idle_deadline })
         .collect();
-    for (index, answer) in store.touch(&long).await.into_iter().enumerate() {
-        let expected = if index % 100 == 99 { done } else { gone };
+    for (index, answer) in store.touch(&batch).await.into_iter().enumerate() {
+        let expected = if is_live(index) { Touched::Done } else { Touched::Gone };
         let message = format!("answer {index} of a batch of 1,000 is {answer:?}");
         store.assert(answer == expected, message);
     }

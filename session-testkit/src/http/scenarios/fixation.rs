@@ -61,7 +61,7 @@ pub async fn other_user_inherits_nothing(target: &Target) {
     let (old, anna) = (browser.live_token(), browser.user().to_owned());
     browser.store("secret", &json!("of the first user")).await;
     browser.post("/api/counter").await.expect(204);
-    let hour = 3_600 * 1_000;
+    let hour = 3_600_000_u64;
     let timeouts = json!({ "idle_ms": 1_000 * hour, "absolute_ms": 9_000 * hour });
     browser.put("/api/timeouts", &timeouts).await.expect(204);
 

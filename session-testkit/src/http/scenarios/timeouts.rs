@@ -71,7 +71,8 @@ pub async fn idle_session_ends(target: &Target) {
 }
 
 /// A session in constant use outlives its idle timeout, but never its absolute one (row 8; ASVS
-/// 5.0, 7.3.2; tower-sessions 0.4.3 went on serving expired sessions).
+/// 5.0, 7.3.2; tower-sessions 0.4.3 went on serving expired sessions). Since servers do not note
+/// each single use, it may end half an idle timeout early.
 pub async fn activity_never_extends_the_absolute_timeout(target: &Target) {
     const ATTEMPTS: usize = 5;
     for _ in 0..ATTEMPTS {
@@ -144,9 +145,9 @@ async fn was_in_constant_use(target: &Target) -> bool {
         patience.wait_for("a session to reach its absolute timeout").await;
     }
     let lived = begun.elapsed();
-    if lived + SLACK < absolute {
+    if lived + idle / 2 < absolute {
         let paused = longest_pause > idle / 3;
-        assert!(paused, "a session in constant use ended after {lived:?}, before its {absolute:?}");
+        assert!(paused, "a session in constant use ended after {lived:?}, long before {absolute:?}");
         return false;
     }
     browser.expect_dead(&token).await;
