@@ -6,5 +6,6 @@ mod identity;
 mod lifecycle;
 mod merging;
 mod plan;
+mod secrets;
 mod timeouts;
 mod visitor;
