@@ -13,11 +13,7 @@ pub(crate) struct Cmd {
 
 impl Cmd {
     pub(crate) fn new(program: &str) -> Self {
-        Self {
-            program: program.to_owned(),
-            arguments: Vec::new(),
-            variables: Vec::new(),
-        }
+        Self { program: program.to_owned(), arguments: Vec::new(), variables: Vec::new() }
     }
 
     pub(crate) fn cargo(subcommand: &str) -> Self {
@@ -33,11 +29,7 @@ impl Cmd {
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
-        self.arguments.extend(
-            arguments
-                .into_iter()
-                .map(|argument| argument.as_ref().to_owned()),
-        );
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
         self
     }
 
@@ -49,15 +41,8 @@ impl Cmd {
     /// Runs with the output passed through.
     pub(crate) fn run(&self) -> Result<(), String> {
         eprintln!("\n$ {self}");
-        let status = self
-            .command()
-            .status()
-            .map_err(|error| self.not_started(&error))?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(format!("`{self}` failed ({status})"))
-        }
+        let status = self.command().status().map_err(|error| self.not_started(&error))?;
+        if status.success() { Ok(()) } else { Err(format!("`{self}` failed ({status})")) }
     }
 
     /// Runs and returns what it wrote to standard output.
@@ -77,11 +62,7 @@ impl Cmd {
 
     /// Asks in silence whether a program is there: what it wrote, if it started and succeeded.
     pub(crate) fn probe(&self) -> Option<String> {
-        let output = self
-            .command()
-            .output()
-            .ok()
-            .filter(|output| output.status.success())?;
+        let output = self.command().output().ok().filter(|output| output.status.success())?;
         Some(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
@@ -108,9 +89,7 @@ impl fmt::Display for Cmd {
             write!(f, "{name}={} ", quoted(value))?;
         }
         f.write_str(&self.program)?;
-        self.arguments
-            .iter()
-            .try_for_each(|argument| write!(f, " {}", quoted(argument)))
+        self.arguments.iter().try_for_each(|argument| write!(f, " {}", quoted(argument)))
     }
 }
 
@@ -129,13 +108,8 @@ mod tests {
 
     #[test]
     fn shows_what_a_shell_would_take() {
-        let doc = Cmd::cargo("doc")
-            .arg("--no-deps")
-            .env("RUSTDOCFLAGS", "-D warnings");
-        assert_eq!(
-            doc.to_string(),
-            "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps"
-        );
+        let doc = Cmd::cargo("doc").arg("--no-deps").env("RUSTDOCFLAGS", "-D warnings");
+        assert_eq!(doc.to_string(), "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps");
 
         let filter = Cmd::cargo("test").args(["", "it's", "test(=a)"]);
         assert_eq!(filter.to_string(), r"cargo test '' 'it'\''s' 'test(=a)'");

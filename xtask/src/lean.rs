@@ -13,33 +13,18 @@ pub(crate) fn check(report: &mut Report) {
 
 fn is_lean(features: &str) -> Result<(), String> {
     let tree = Cmd::cargo("tree")
-        .args([
-            "--package",
-            FACADE,
-            "--no-default-features",
-            "--features",
-            features,
-        ])
+        .args(["--package", FACADE, "--no-default-features", "--features", features])
         // An operating system's own TLS is a dependency on that system alone.
         .args(["--target", "all"])
         .args(["--edges", "normal", "--prefix", "none"])
         .output()?;
     let crates = crates_in(&tree);
     if !crates.contains(FACADE) {
-        return Err(format!(
-            "`cargo tree` with `{features}` does not mention {FACADE}"
-        ));
+        return Err(format!("`cargo tree` with `{features}` does not mention {FACADE}"));
     }
-    let heavy: Vec<&str> = crates
-        .iter()
-        .copied()
-        .filter(|name| is_forbidden(name))
-        .collect();
+    let heavy: Vec<&str> = crates.iter().copied().filter(|name| is_forbidden(name)).collect();
     if heavy.is_empty() {
-        eprintln!(
-            "{FACADE} with `{features}`: {} crates, none of them forbidden",
-            crates.len()
-        );
+        eprintln!("{FACADE} with `{features}`: {} crates, none of them forbidden", crates.len());
         return Ok(());
     }
     Err(format!(
@@ -51,18 +36,14 @@ fn is_lean(features: &str) -> Result<(), String> {
 
 /// Each line starts with the name: `bytes v1.12.0 (*)`.
 fn crates_in(tree: &str) -> BTreeSet<&str> {
-    tree.lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .collect()
+    tree.lines().filter_map(|line| line.split_whitespace().next()).collect()
 }
 
 fn is_forbidden(name: &str) -> bool {
-    FORBIDDEN
-        .iter()
-        .any(|pattern| match pattern.strip_suffix('*') {
-            Some(family) => name.starts_with(family),
-            None => name == *pattern,
-        })
+    FORBIDDEN.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(family) => name.starts_with(family),
+        None => name == *pattern,
+    })
 }
 
 const FACADE: &str = "session-kit";
@@ -88,10 +69,7 @@ mod tests {
     use super::{crates_in, is_forbidden};
 
     fn forbidden_in(tree: &str) -> Vec<&str> {
-        crates_in(tree)
-            .into_iter()
-            .filter(|name| is_forbidden(name))
-            .collect()
+        crates_in(tree).into_iter().filter(|name| is_forbidden(name)).collect()
     }
 
     #[test]
@@ -116,9 +94,6 @@ mod tests {
                     sqlx-core v0.8.6\n\
                     fred v10.1.0\n";
         let found = forbidden_in(tree);
-        assert_eq!(
-            found,
-            ["fred", "ring", "rustls", "rustls-pki-types", "sqlx-core"]
-        );
+        assert_eq!(found, ["fred", "ring", "rustls", "rustls-pki-types", "sqlx-core"]);
     }
 }

@@ -30,12 +30,8 @@ pub(crate) fn run() -> Result<(), String> {
 fn each_feature_alone(report: &mut Report) {
     match Metadata::members() {
         Ok(metadata) => {
-            let libraries = metadata
-                .publishable()
-                .filter(|package| package.has_library());
-            libraries
-                .flat_map(feature_runs)
-                .for_each(|command| report.run(&command));
+            let libraries = metadata.publishable().filter(|package| package.has_library());
+            libraries.flat_map(feature_runs).for_each(|command| report.run(&command));
         }
         Err(message) => report.record(Err(message)),
     }
@@ -48,14 +44,8 @@ fn feature_runs(package: &Package) -> Vec<Cmd> {
     let bare = Cmd::cargo("clippy")
         .args(["--package", &package.name, "--lib"])
         .arg("--no-default-features");
-    let alone = package
-        .features
-        .keys()
-        .map(|name| bare.clone().args(["--features", name]));
-    std::iter::once(bare.clone())
-        .chain(alone)
-        .map(|command| command.args(DENY_WARNINGS))
-        .collect()
+    let alone = package.features.keys().map(|name| bare.clone().args(["--features", name]));
+    std::iter::once(bare.clone()).chain(alone).map(|command| command.args(DENY_WARNINGS)).collect()
 }
 
 /// Advisories come from the network; they are apart so that the rest holds without it.

@@ -33,10 +33,7 @@ impl Metadata {
     }
 
     fn read(scope: &[&str]) -> Result<Self, String> {
-        let json = Cmd::cargo("metadata")
-            .args(["--format-version", "1"])
-            .args(scope)
-            .output()?;
+        let json = Cmd::cargo("metadata").args(["--format-version", "1"]).args(scope).output()?;
         serde_json::from_str(&json).map_err(|error| format!("`cargo metadata`: {error}"))
     }
 }
@@ -59,9 +56,7 @@ impl Package {
 
     /// `publish = false` reads as a list of no registry at all.
     fn is_publishable(&self) -> bool {
-        self.publish
-            .as_ref()
-            .is_none_or(|registries| !registries.is_empty())
+        self.publish.as_ref().is_none_or(|registries| !registries.is_empty())
     }
 }
 
@@ -72,9 +67,7 @@ struct Target {
 
 impl Target {
     fn is_library(&self) -> bool {
-        self.kind
-            .iter()
-            .any(|kind| matches!(kind.as_str(), "lib" | "rlib" | "proc-macro"))
+        self.kind.iter().any(|kind| matches!(kind.as_str(), "lib" | "rlib" | "proc-macro"))
     }
 }
 
@@ -99,9 +92,7 @@ pub(crate) struct Dependency {
 impl Dependency {
     /// Whether those who depend on the package build this too.
     pub(crate) fn reaches_users(&self) -> bool {
-        self.dep_kinds
-            .iter()
-            .any(|edge| edge.kind.as_deref() != Some("dev"))
+        self.dep_kinds.iter().any(|edge| edge.kind.as_deref() != Some("dev"))
     }
 }
 

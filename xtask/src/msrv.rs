@@ -47,61 +47,35 @@ fn dependencies_hold(graph: &Metadata, promised: RustVersion) -> Result<(), Stri
         .map(|(package, needed)| format!("{} {} needs {needed}", package.name, package.version))
         .collect();
     if newer.is_empty() {
-        eprintln!(
-            "none of {} packages asks for more than Rust {promised}",
-            dependencies.len()
-        );
+        eprintln!("none of {} packages asks for more than Rust {promised}", dependencies.len());
         return Ok(());
     }
-    Err(format!(
-        "`rust-version` promises {promised}, but {}",
-        newer.join(", ")
-    ))
+    Err(format!("`rust-version` promises {promised}, but {}", newer.join(", ")))
 }
 
 /// What the publishable packages reach through normal and build dependencies.
 ///
 /// Dev-dependencies are left aside: nobody needs them in order to use the packages.
 fn built_by_users(graph: &Metadata) -> Result<Vec<&Package>, String> {
-    let resolve = graph
-        .resolve
-        .as_ref()
-        .ok_or("`cargo metadata` resolved no dependencies")?;
-    let edges: HashMap<&str, _> = resolve
-        .nodes
-        .iter()
-        .map(|node| (node.id.as_str(), &node.deps))
-        .collect();
+    let resolve = graph.resolve.as_ref().ok_or("`cargo metadata` resolved no dependencies")?;
+    let edges: HashMap<&str, _> =
+        resolve.nodes.iter().map(|node| (node.id.as_str(), &node.deps)).collect();
 
     let mut reached = BTreeSet::new();
-    let mut ahead: Vec<&str> = graph
-        .publishable()
-        .map(|package| package.id.as_str())
-        .collect();
+    let mut ahead: Vec<&str> = graph.publishable().map(|package| package.id.as_str()).collect();
     while let Some(id) = ahead.pop() {
         if reached.insert(id) {
-            let dependencies = edges
-                .get(id)
-                .ok_or_else(|| format!("`{id}` is not resolved"))?;
-            let needed = dependencies
-                .iter()
-                .filter(|dependency| dependency.reaches_users());
+            let dependencies = edges.get(id).ok_or_else(|| format!("`{id}` is not resolved"))?;
+            let needed = dependencies.iter().filter(|dependency| dependency.reaches_users());
             ahead.extend(needed.map(|dependency| dependency.id.as_str()));
         }
     }
-    Ok(graph
-        .packages
-        .iter()
-        .filter(|package| reached.contains(package.id.as_str()))
-        .collect())
+    Ok(graph.packages.iter().filter(|package| reached.contains(package.id.as_str())).collect())
 }
 
 /// The manifests can be wrong about what they need; a build is not.
 fn build_with(promised: RustVersion, report: &mut Report) {
-    let installed = Cmd::new("rustup")
-        .args(["toolchain", "list"])
-        .probe()
-        .unwrap_or_default();
+    let installed = Cmd::new("rustup").args(["toolchain", "list"]).probe().unwrap_or_default();
     match toolchain_of(promised, &installed) {
         Some(toolchain) => report.run(
             &Cmd::new("rustup")
@@ -116,13 +90,10 @@ fn build_with(promised: RustVersion, report: &mut Report) {
 }
 
 fn toolchain_of(version: RustVersion, installed: &str) -> Option<&str> {
-    installed
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .find(|toolchain| {
-            let number = toolchain.split('-').next().unwrap_or_default();
-            number.parse() == Ok(version)
-        })
+    installed.lines().filter_map(|line| line.split_whitespace().next()).find(|toolchain| {
+        let number = toolchain.split('-').next().unwrap_or_default();
+        number.parse() == Ok(version)
+    })
 }
 
 #[cfg(test)]
@@ -163,10 +134,7 @@ mod tests {
 
     #[test]
     fn the_promise_is_read_from_what_is_published() {
-        assert_eq!(
-            promised_version(&graph("1.90", "1.90", "1.90")),
-            Ok(version("1.88"))
-        );
+        assert_eq!(promised_version(&graph("1.90", "1.90", "1.90")), Ok(version("1.88")));
     }
 
     #[test]

@@ -6,11 +6,7 @@ use crate::command::Cmd;
 
 /// Installs the programs that the tests of `in_scope` need and that are not here yet.
 pub(crate) fn provide(in_scope: impl Fn(&str) -> bool) -> Result<(), String> {
-    let needed = || {
-        REQUIREMENTS
-            .iter()
-            .filter(|requirement| in_scope(requirement.needed_by))
-    };
+    let needed = || REQUIREMENTS.iter().filter(|requirement| in_scope(requirement.needed_by));
     let missing = || needed().filter(|requirement| !is_installed(requirement.binary));
 
     let wanted: Vec<&Requirement> = missing().collect();
@@ -23,10 +19,7 @@ pub(crate) fn provide(in_scope: impl Fn(&str) -> bool) -> Result<(), String> {
     if absent.is_empty() {
         Ok(())
     } else {
-        Err(explain(
-            &absent,
-            "apt-get succeeded, and still they are not on PATH",
-        ))
+        Err(explain(&absent, "apt-get succeeded, and still they are not on PATH"))
     }
 }
 
@@ -66,11 +59,7 @@ fn apt_get() -> Result<Cmd, String> {
     }
     // As arguments, because sudo drops the variables of its caller.
     let command = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"];
-    if Cmd::new("id")
-        .arg("-u")
-        .probe()
-        .is_some_and(|user| user.trim() == "0")
-    {
+    if Cmd::new("id").arg("-u").probe().is_some_and(|user| user.trim() == "0") {
         return Ok(Cmd::new(command[0]).args(&command[1..]));
     }
     if Cmd::new("sudo").args(["-n", "true"]).probe().is_some() {
@@ -83,19 +72,12 @@ fn explain(missing: &[&Requirement], reason: &str) -> String {
     let programs: Vec<String> = missing
         .iter()
         .map(|requirement| {
-            let Requirement {
-                name,
-                binary,
-                needed_by,
-                ..
-            } = requirement;
+            let Requirement { name, binary, needed_by, .. } = requirement;
             format!("  {binary} ({name}, for the tests of {needed_by})\n")
         })
         .collect();
-    let packages: Vec<&str> = missing
-        .iter()
-        .map(|requirement| requirement.debian_package)
-        .collect();
+    let packages: Vec<&str> =
+        missing.iter().map(|requirement| requirement.debian_package).collect();
     format!(
         "the tests need programs that are missing:\n{}{reason}.\nInstall them, on Debian with \
          `apt-get install {}`, elsewhere so that they are on PATH under these names.",
@@ -128,12 +110,7 @@ mod tests {
     #[test]
     fn the_message_says_what_to_install_and_why() {
         let message = explain(&REQUIREMENTS.iter().collect::<Vec<_>>(), "no apt-get here");
-        for part in [
-            "chromedriver",
-            "portal",
-            "no apt-get here",
-            "chromium chromium-driver",
-        ] {
+        for part in ["chromedriver", "portal", "no apt-get here", "chromium chromium-driver"] {
             assert!(message.contains(part), "{message}");
         }
     }

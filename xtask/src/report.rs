@@ -32,25 +32,11 @@ impl Report {
 
     /// Repeats what went wrong or was not done, which by now has scrolled away.
     pub(crate) fn finish(self) -> Result<(), String> {
-        let Self {
-            passed,
-            failures,
-            left_out,
-        } = self;
-        eprintln!(
-            "\n{passed} passed, {} failed, {} left out",
-            failures.len(),
-            left_out.len()
-        );
-        left_out
-            .iter()
-            .for_each(|line| eprintln!("left out: {line}"));
+        let Self { passed, failures, left_out } = self;
+        eprintln!("\n{passed} passed, {} failed, {} left out", failures.len(), left_out.len());
+        left_out.iter().for_each(|line| eprintln!("left out: {line}"));
         failures.iter().for_each(|line| eprintln!("failed: {line}"));
-        if failures.is_empty() {
-            Ok(())
-        } else {
-            Err("lint failed".to_owned())
-        }
+        if failures.is_empty() { Ok(()) } else { Err("lint failed".to_owned()) }
     }
 }
 

@@ -20,24 +20,10 @@ impl FromStr for RustVersion {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let numbers: Result<Vec<u32>, _> = text.split('.').map(str::parse).collect();
         match numbers.as_deref() {
-            Ok(&[major]) => Ok(Self {
-                major,
-                minor: 0,
-                patch: 0,
-            }),
-            Ok(&[major, minor]) => Ok(Self {
-                major,
-                minor,
-                patch: 0,
-            }),
-            Ok(&[major, minor, patch]) => Ok(Self {
-                major,
-                minor,
-                patch,
-            }),
-            _ => Err(format!(
-                "`{text}` is not a Rust version; write it as 1.88 or 1.88.0"
-            )),
+            Ok(&[major]) => Ok(Self { major, minor: 0, patch: 0 }),
+            Ok(&[major, minor]) => Ok(Self { major, minor, patch: 0 }),
+            Ok(&[major, minor, patch]) => Ok(Self { major, minor, patch }),
+            _ => Err(format!("`{text}` is not a Rust version; write it as 1.88 or 1.88.0")),
         }
     }
 }

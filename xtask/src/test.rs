@@ -13,11 +13,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     } else {
         selection.with_cargo().run()?;
     }
-    if selection.has_doctests()? {
-        selection.doctests().run()
-    } else {
-        Ok(())
-    }
+    if selection.has_doctests()? { selection.doctests().run() } else { Ok(()) }
 }
 
 /// Which packages to test, and what else the runner is told.
@@ -41,9 +37,7 @@ impl Selection {
                     runner.extend(rest.by_ref().cloned());
                 }
                 "-p" | "--package" => {
-                    let name = rest
-                        .next()
-                        .ok_or_else(|| format!("{argument} needs a package"))?;
+                    let name = rest.next().ok_or_else(|| format!("{argument} needs a package"))?;
                     packages.push(name.clone());
                 }
                 other => match glued_package(other) {
@@ -56,17 +50,10 @@ impl Selection {
     }
 
     fn with_nextest(&self) -> Cmd {
-        let command = Cmd::cargo("nextest")
-            .arg("run")
-            .args(self.scope())
-            .arg("--all-features");
+        let command = Cmd::cargo("nextest").arg("run").args(self.scope()).arg("--all-features");
         // Some packages have doctests alone; in the whole workspace no test at all is a mistake.
         let may_be_empty = !self.packages.is_empty() && !self.tells_runner("--no-tests");
-        let command = if may_be_empty {
-            command.arg("--no-tests=warn")
-        } else {
-            command
-        };
+        let command = if may_be_empty { command.arg("--no-tests=warn") } else { command };
         command.args(&self.runner)
     }
 
@@ -75,18 +62,12 @@ impl Selection {
         // Libraries and binaries are among `--tests`, which, unlike `--lib`, may match nothing.
         // Benchmarks are not: they measure, and would only take time here.
         let targets = ["--tests", "--examples"];
-        let command = if self.names_targets() {
-            command
-        } else {
-            command.args(targets)
-        };
+        let command = if self.names_targets() { command } else { command.args(targets) };
         command.args(&self.runner)
     }
 
     fn doctests(&self) -> Cmd {
-        Cmd::cargo("test")
-            .args(self.scope())
-            .args(["--all-features", "--doc"])
+        Cmd::cargo("test").args(self.scope()).args(["--all-features", "--doc"])
     }
 
     /// Asked first, because `cargo test --doc` fails where there is no library.
@@ -98,10 +79,7 @@ impl Selection {
             return Ok(true);
         }
         let metadata = Metadata::members()?;
-        let mut libraries = metadata
-            .packages
-            .iter()
-            .filter(|package| package.has_library());
+        let mut libraries = metadata.packages.iter().filter(|package| package.has_library());
         Ok(libraries.any(|package| self.may_include(&package.name)))
     }
 
@@ -115,10 +93,7 @@ impl Selection {
         if self.packages.is_empty() {
             return vec!["--workspace"];
         }
-        self.packages
-            .iter()
-            .flat_map(|package| ["--package", package])
-            .collect()
+        self.packages.iter().flat_map(|package| ["--package", package]).collect()
     }
 
     fn names_targets(&self) -> bool {
@@ -143,8 +118,7 @@ fn glued_package(argument: &str) -> Option<&str> {
 
 /// Packages can be named by pattern, version or URL too; what those match is for cargo to say.
 fn is_plain_name(spec: &str) -> bool {
-    spec.chars()
-        .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    spec.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
 #[rustfmt::skip]
@@ -164,30 +138,19 @@ mod tests {
     #[test]
     fn without_arguments_the_whole_workspace_is_tested() {
         let all = selection("");
-        assert_eq!(
-            all.with_nextest().to_string(),
-            "cargo nextest run --workspace --all-features"
-        );
+        assert_eq!(all.with_nextest().to_string(), "cargo nextest run --workspace --all-features");
         assert_eq!(
             all.with_cargo().to_string(),
             "cargo test --workspace --all-features --tests --examples"
         );
-        assert_eq!(
-            all.doctests().to_string(),
-            "cargo test --workspace --all-features --doc"
-        );
+        assert_eq!(all.doctests().to_string(), "cargo test --workspace --all-features --doc");
         assert_eq!(all.has_doctests(), Ok(true));
         assert!(all.may_include("portal"));
     }
 
     #[test]
     fn packages_narrow_tests_and_doctests_alike() {
-        for line in [
-            "-p a --package b",
-            "-- -p a -p b",
-            "-pa --package=b",
-            "-p=a -pb",
-        ] {
+        for line in ["-p a --package b", "-- -p a -p b", "-pa --package=b", "-p=a -pb"] {
             let chosen = selection(line);
             assert_eq!(chosen.packages, ["a", "b"], "{line}");
             assert_eq!(
@@ -205,10 +168,7 @@ mod tests {
     fn other_arguments_go_to_the_runner_untouched() {
         let chosen = selection("rotate -p a --no-fail-fast -- -p --nocapture");
         assert_eq!(chosen.packages, ["a"]);
-        assert_eq!(
-            chosen.runner,
-            ["rotate", "--no-fail-fast", "--", "-p", "--nocapture"]
-        );
+        assert_eq!(chosen.runner, ["rotate", "--no-fail-fast", "--", "-p", "--nocapture"]);
     }
 
     #[test]
@@ -231,10 +191,7 @@ mod tests {
     #[test]
     fn a_choice_about_missing_tests_is_kept() {
         let command = selection("-p a --no-tests=fail").with_nextest().to_string();
-        assert_eq!(
-            command,
-            "cargo nextest run --package a --all-features --no-tests=fail"
-        );
+        assert_eq!(command, "cargo nextest run --package a --all-features --no-tests=fail");
     }
 
     #[test]

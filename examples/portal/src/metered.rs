@@ -99,9 +99,13 @@ impl Store for Metered {
     }
 
     async fn delete(&self, key: &Key) -> Result<bool, Error> {
-        self.measure("delete", self.store.delete(key), |deleted| {
-            if *deleted { "deleted" } else { "absent" }
-        })
+        self.measure(
+            "delete",
+            self.store.delete(key),
+            |deleted| {
+                if *deleted { "deleted" } else { "absent" }
+            },
+        )
         .await
     }
 
@@ -136,7 +140,10 @@ impl SubjectIndex for Metered {
         limit: usize,
     ) -> Result<Page, Error> {
         let Some(index) = self.store.subjects() else {
-            return Err(Error::new(ErrorKind::Unsupported, "this store keeps no index of subjects"));
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "this store keeps no index of subjects",
+            ));
         };
         self.measure("list", index.list(subject, after, limit), |_| "done").await
     }

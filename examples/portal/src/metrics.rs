@@ -45,11 +45,8 @@ impl Metrics {
             "Duration of calls to the session store",
             STORE_BOUNDARIES,
         );
-        let requests = histogram(
-            "http.server.request.duration",
-            "Duration of HTTP requests",
-            HTTP_BOUNDARIES,
-        );
+        let requests =
+            histogram("http.server.request.duration", "Duration of HTTP requests", HTTP_BOUNDARIES);
         Ok(Self { registry, _provider: provider, operations, requests })
     }
 

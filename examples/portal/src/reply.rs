@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use session_kit::axum::{ErrorResponder as _, JsonErrors};
+use session_kit::axum::{ErrorResponder as _, JsonErrors, SessionRejection};
 use session_kit::{Error, ErrorKind};
 
 /// Why a request is not answered as it would like to be.
@@ -42,6 +42,15 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Session(error)
+    }
+}
+
+impl From<SessionRejection> for Failure {
+    fn from(rejection: SessionRejection) -> Self {
+        match rejection {
+            SessionRejection::Load(error) => Self::Session(error),
+            other => Self::Session(Error::new(ErrorKind::Misuse, other.to_string())),
+        }
     }
 }
 

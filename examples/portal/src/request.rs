@@ -81,9 +81,9 @@ pub(crate) struct SignedIn {
 }
 
 impl<S: Sync> FromRequestParts<S> for SignedIn {
-    type Rejection = axum::response::ErrorResponse;
+    type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let session = Session::from_request_parts(parts, state).await?;
         let subject = session.subject().ok_or(Failure::NoSession)?;
         Ok(Self { session, subject })

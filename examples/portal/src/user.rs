@@ -19,7 +19,10 @@ impl Credentials {
     /// Whom they prove to be here, if anybody.
     pub(crate) fn verify(&self) -> Option<Subject> {
         let is_user = (1..=MAX_LEN).contains(&self.user.len())
-            && self.user.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte));
+            && self
+                .user
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte));
         // A real password is compared as a hash, by a library; this one is printed on the page.
         if is_user && self.password == PASSWORD { Subject::new(&self.user).ok() } else { None }
     }

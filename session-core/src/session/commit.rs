@@ -15,6 +15,9 @@ use crate::store::{Created, Replaced, Source, Touch, Touched};
 use crate::token::Token;
 
 pub(super) async fn commit(session: &Session) -> Result<(), Error> {
+    if session.has_nothing_to_save() {
+        return Ok(());
+    }
     // Fails only once closed, which it never is.
     let _one_at_a_time = session.0.committing.acquire().await;
     let mut attempt = Attempt::begin(session);
@@ -59,11 +62,7 @@ impl<'a> Attempt<'a> {
         let mut turn = None;
         for attempt in 0..sessions.policy().max_attempts {
             let now = sessions.clock().now();
-            let arrived = self.base.arrived(|live| {
-                let policy = sessions.policy();
-                policy.is_touch_due(&live.record, live.idle_deadline, now)
-            });
-            let (call, change) = plan(arrived, self.pending.intent(&self.base));
+            let (call, change) = sessions.plan(&self.base, &self.pending, now);
             self.check_that_the_client_can_be_told(change)?;
             let done = match (call, self.base.live().cloned()) {
                 (StoreCall::None, _) => true,
@@ -304,6 +303,14 @@ impl Drop for Attempt<'_> {
     }
 }
 
+impl Sessions {
+    fn plan(&self, base: &Base, pending: &Pending, now: Timestamp) -> (StoreCall, TransportChange) {
+        let arrived =
+            base.arrived(|live| self.policy().is_touch_due(&live.record, live.idle_deadline, now));
+        plan(arrived, pending.intent(base))
+    }
+}
+
 impl State {
     /// Adds what another commit wants the client to be told.
     fn tell(&mut self, change: TransportChange) {
@@ -317,6 +324,19 @@ impl State {
 }
 
 impl Session {
+    /// Settles a commit that needs no store: that of most requests. Not while another one is
+    /// under way, which may have something to tell the client.
+    fn has_nothing_to_save(&self) -> bool {
+        let Ok(_no_other) = self.0.committing.try_acquire() else { return false };
+        let mut state = self.state();
+        let now = self.sessions().clock().now();
+        let (call, change) = self.sessions().plan(&state.base, &state.pending, now);
+        if call == StoreCall::None {
+            state.tell(change);
+        }
+        call == StoreCall::None
+    }
+
     /// Lays what is still pending over the base as it now is.
     fn show_pending(&self) {
         loop {

@@ -39,17 +39,22 @@ pub(super) async fn revoke(
     signed_in: SignedIn,
     Checked(Path(handle)): Checked<Path<String>>,
 ) -> Result<StatusCode, Failure> {
-    const UNKNOWN: Failure = Failure::NotFound("you have no such device");
     let SignedIn { session, subject } = signed_in;
-    let handle = Handle::parse(&handle).ok_or(UNKNOWN)?;
-    if !session.sessions().revoke(&subject, handle).await? {
-        return Err(UNKNOWN);
-    }
-    if session.handle() == Some(handle) {
-        // So that this client is told to forget its token.
+    let handle = Handle::parse(&handle);
+    if handle.is_some() && handle == session.handle() {
+        // Through the session, so that this client is told to forget its token.
         session.destroy();
+        return Ok(StatusCode::NO_CONTENT);
     }
-    Ok(StatusCode::NO_CONTENT)
+    let revoked = match handle {
+        Some(handle) => session.sessions().revoke(&subject, handle).await?,
+        None => false,
+    };
+    if revoked {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Failure::NotFound("you have no such device"))
+    }
 }
 
 #[derive(Serialize)]

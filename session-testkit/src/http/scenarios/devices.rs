@@ -73,17 +73,8 @@ pub async fn devices_of_others_cannot_be_revoked(target: &Target) {
     let mut attacker = target.signed_in().await;
     let own = attacker.me().await.text_member("handle");
     let (user, token) = (victim.user().to_owned(), victim.live_token());
-    let handles = [
-        &handle,
-        STRANGE_HANDLE,
-        "x",
-        "*",
-        "%7Btag%7D",
-        "..%2F..",
-        &own[1..],
-        &user,
-        &token,
-    ];
+    let handles =
+        [&handle, STRANGE_HANDLE, "x", "*", "%7Btag%7D", "..%2F..", &own[1..], &user, &token];
     for named in handles {
         let path = format!("/api/devices/{named}");
         attacker.delete(&path).await.expect_error(404, "not_found").expect_no_cookie();

@@ -147,7 +147,10 @@ async fn was_in_constant_use(target: &Target) -> bool {
     let lived = begun.elapsed();
     if lived + idle / 2 < absolute {
         let paused = longest_pause > idle / 3;
-        assert!(paused, "a session in constant use ended after {lived:?}, long before {absolute:?}");
+        assert!(
+            paused,
+            "a session in constant use ended after {lived:?}, long before {absolute:?}"
+        );
         return false;
     }
     browser.expect_dead(&token).await;

@@ -1,0 +1,77 @@
+//! What all pages have in common.
+
+use std::sync::LazyLock;
+
+use axum::http::header::{
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
+};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest as _, Sha256};
+
+const STYLE: &str = include_str!("style.css");
+
+/// A door, in the colour of the buttons.
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E\
+    %3Crect width='16' height='16' rx='4' fill='%232f5fd0'/%3E\
+    %3Cpath d='M5 13V4.5a1.5 1.5 0 0 1 1.5-1.5h3A1.5 1.5 0 0 1 11 4.5V13z' fill='%23fff'/%3E\
+    %3Ccircle cx='9.4' cy='8.4' r='.8' fill='%232f5fd0'/%3E%3C/svg%3E";
+
+/// A whole page with this title, heading and content. `user` is who is signed in.
+pub(super) fn page(title: &str, user: Option<&str>, content: Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                title { (title) " · Portal" }
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                link rel="icon" href=(ICON);
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header.bar {
+                    a.brand href="/" { "Portal" }
+                    @if let Some(user) = user {
+                        p.who { "Signed in as " strong #user { (user) } }
+                        form method="post" action="/logout" {
+                            button #sign-out type="submit" { "Sign out" }
+                        }
+                    }
+                }
+                main { (content) }
+                footer { "A demonstration of session-kit." }
+            }
+        }
+    }
+}
+
+/// Lets a page load nothing, run nothing and be framed by nobody, should anything get into it
+/// that was not escaped.
+pub(crate) async fn harden(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let is_page = headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|content_type| content_type.as_bytes().starts_with(b"text/html"));
+    if is_page {
+        headers.insert(CONTENT_SECURITY_POLICY, POLICY.clone());
+        // Not `no-referrer`: with that, browsers say of a form that it comes from nowhere.
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        let opener = HeaderName::from_static("cross-origin-opener-policy");
+        headers.insert(opener, HeaderValue::from_static("same-origin"));
+    }
+    response
+}
+
+/// Names the one style sheet by its digest, so any other one is dropped.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let digest = STANDARD.encode(Sha256::digest(STYLE));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action 'self'; \
+         base-uri 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+});
