@@ -200,5 +200,6 @@ fn is_secret(field: &str) -> bool {
     field.split(['.', '[']).any(|part| names.contains(&part))
 }
 
-#[cfg(all(test, feature = "memory"))]
+#[cfg(test)]
+#[cfg(feature = "memory")]
 mod tests;

@@ -105,10 +105,6 @@ struct CompressSettings {
 /// `{ keys = ["base64:…"] }`: the first key makes, all open.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(
-    not(any(feature = "encrypt", feature = "secure-cookies")),
-    expect(dead_code, reason = "read, and then refused")
-)]
 struct RingSettings {
     keys: Vec<String>,
 }

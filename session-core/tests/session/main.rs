@@ -1,5 +1,7 @@
 //! Sessions as an adapter drives them, over the embedded store.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
 mod cancellation;
 mod failures;
 mod identity;
