@@ -286,7 +286,7 @@ pub(super) enum StoreSettings {
 pub(super) struct MemorySettings {
     /// Default: one million.
     max_sessions: Option<usize>,
-    /// Default: 1 GiB.
+    /// Default: 512 MiB.
     #[serde(default, deserialize_with = "size")]
     max_bytes: Option<usize>,
     /// Default: one minute.
