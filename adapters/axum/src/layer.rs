@@ -55,6 +55,7 @@ pub(crate) struct Shared<R> {
     sessions: Sessions,
     request_header: HeaderName,
     response_header: HeaderName,
+    vary: HeaderValue,
     caching: Caching,
     responder: R,
 }
@@ -73,6 +74,8 @@ impl<N, R> SessionLayer<N, R> {
         let shared = Shared {
             request_header: name(sessions.request_header(), http::header::COOKIE),
             response_header: name(sessions.response_header(), http::header::SET_COOKIE),
+            vary: HeaderValue::try_from(sessions.vary())
+                .unwrap_or_else(|_| HeaderValue::from_static("*")),
             caching: sessions.caching(),
             sessions,
             responder,
@@ -129,12 +132,12 @@ impl<R> Shared<R> {
         }
         let varies = headers.get_all(VARY).iter().any(|value| {
             let names = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-            names.into_iter().any(|name| {
-                name == b"*" || name.eq_ignore_ascii_case(self.request_header.as_str().as_bytes())
-            })
+            names
+                .into_iter()
+                .any(|name| name == b"*" || name.eq_ignore_ascii_case(self.vary.as_bytes()))
         });
         if !varies {
-            headers.append(VARY, HeaderValue::from(self.request_header.clone()));
+            headers.append(VARY, self.vary.clone());
         }
     }
 }

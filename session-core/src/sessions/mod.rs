@@ -126,6 +126,11 @@ impl Sessions {
         self.0.transport.request_header()
     }
 
+    /// The value of the `Vary` header of responses that used a session: the request header.
+    pub fn vary(&self) -> &str {
+        self.0.transport.vary()
+    }
+
     /// The response header that tells the client about its token, in lower case.
     pub fn response_header(&self) -> &str {
         self.0.transport.response_header()

@@ -99,6 +99,15 @@ impl Transport {
         }
     }
 
+    /// That header as `Vary` names it.
+    pub(crate) fn vary(&self) -> &str {
+        match self.request_header() {
+            "cookie" => "Cookie",
+            "authorization" => "Authorization",
+            other => other,
+        }
+    }
+
     /// The response header that hands a token over or takes it back, in lower case.
     pub(crate) fn response_header(&self) -> &str {
         match self {

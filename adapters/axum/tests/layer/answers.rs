@@ -86,7 +86,7 @@ async fn a_response_that_used_a_session_is_one_clients_alone() {
     for path in ["/read", "/write", "/read", "/in", "/out", "/refused"] {
         let answer = client.get(&app, path).await;
         assert_eq!(answer.header("cache-control"), ["no-store"], "{path}");
-        assert_eq!(answer.header("vary"), ["cookie"], "{path}");
+        assert_eq!(answer.header("vary"), ["Cookie"], "{path}");
         assert!(answer.header("set-cookie").len() <= 1, "{path}");
     }
     let answer = client.get(&app, "/public").await;
