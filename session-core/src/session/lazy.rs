@@ -103,7 +103,7 @@ impl LazySession {
             Ok(live) => Ok(Base::Live(live)),
             // What nobody can read is no session: the visitor signs in again, and the operator
             // is told. An outage, in contrast, is an error.
-            Err(error) if error.kind() == ErrorKind::Corrupt => {
+            Err(error) if is_unreadable(&error) => {
                 tracing::error!(%error, ?key, "a stored session cannot be read");
                 Ok(Base::Dead)
             }
@@ -131,6 +131,11 @@ impl LazySession {
         let header = self.0.sessions.response_value(&state);
         Finished { used: true, header, error }
     }
+}
+
+/// Whether it is the session itself that cannot be read, now or later.
+fn is_unreadable(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::TooLarge)
 }
 
 impl Sessions {
