@@ -136,6 +136,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn nothing_was_seen_before_it_was_created() {
+        let at = Timestamp::from_millis;
+        let record = Record {
+            revision: Revision::UNSAVED,
+            created_at: at(1_000),
+            authenticated_at: None,
+            idle_deadline: at(1_500),
+            absolute_deadline: at(1_500),
+            timeouts: None,
+            subject: None,
+            device: None,
+            payload: Payload::default(),
+        };
+        assert_eq!(record.last_seen_at(Timeouts::default()), at(1_000));
+    }
+
+    #[test]
     fn a_payload_is_decoded_once_for_all_its_holders() {
         let payload = Payload::new("{}");
         let first = payload.fields(|_| Ok(Fields::default())).unwrap();

@@ -29,8 +29,11 @@ impl Metrics {
     /// Those of the exporter, which has nothing to complain about in a new registry.
     pub fn new() -> Result<Self, OTelSdkError> {
         let registry = Registry::new();
-        let exporter =
-            opentelemetry_prometheus::exporter().with_registry(registry.clone()).build()?;
+        let exporter = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            // All are of one scope.
+            .scope_info_enabled(false)
+            .build()?;
         let provider = SdkMeterProvider::builder()
             .with_resource(Resource::builder().with_service_name("portal").build())
             .with_reader(exporter)

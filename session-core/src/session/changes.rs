@@ -199,5 +199,7 @@ mod tests {
             log.push(insert(if round % 2 == 0 { "a" } else { "b" }, "2"));
         }
         assert!(log.0.len() <= 3, "{log:?}");
+        log.push(Operation::Clear);
+        assert_eq!(log.0.len(), 1, "{log:?}");
     }
 }

@@ -191,14 +191,10 @@ impl<'a> Attempt<'a> {
     }
 
     /// The record to write, with the log replayed on the base as it now is.
-    fn draft(&mut self, key: &Key, now: Timestamp) -> Result<(Record, Arc<Fields>), Error> {
+    fn draft(&self, key: &Key, now: Timestamp) -> Result<(Record, Arc<Fields>), Error> {
         let sessions = self.sessions();
         let Pending { log, restart, rotate: _, destroy: _, subject, device, timeouts } =
-            &mut self.pending;
-        if let (Some(subject), Some(live)) = (&*subject, self.base.live()) {
-            // Another request has signed somebody else in: their data is not this subject's.
-            *restart |= live.record.subject.as_ref().is_some_and(|other| other != subject);
-        }
+            &self.pending;
         let previous = self.base.live().filter(|_| !*restart);
         let view = log.replay(self.base.fields(*restart))?;
         let (fields, payload) = match previous {

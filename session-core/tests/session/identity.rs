@@ -2,7 +2,9 @@
 
 use session_core::{Device, ErrorKind, Handle, Subject};
 
-use crate::visitor::{App, Visitor, app};
+use session_testkit::{FaultyStore, Method};
+
+use crate::visitor::{App, Visitor, app, app_over};
 
 fn subject(id: &str) -> Subject {
     Subject::new(id).unwrap()
@@ -77,7 +79,46 @@ async fn logging_in_again_gives_a_new_id_and_keeps_the_data() {
     let former = visitor.clone();
     visitor.request(&app.sessions, async |session| session.log_in(subject("ada"))).await;
     assert_eq!(who(&app, &former).await, None);
+    visitor
+        .request(&app.sessions, async |session| {
+            assert!(session.contains("a"));
+            assert_eq!(session.device().unwrap().user_agent(), Some("curl"));
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_sealed_session_can_still_be_read_under_its_new_id() {
+    let keys = session_core::KeyRing::new([vec![7; 32]]).unwrap();
+    let app = app_over(|store| std::sync::Arc::new(store), |builder| builder.encrypt(keys));
+    let mut visitor = Visitor::default();
+    visitor.request(&app.sessions, async |session| session.insert("a", &1).unwrap()).await;
+    visitor.request(&app.sessions, async |session| session.log_in(subject("ada"))).await;
     assert!(visitor.request(&app.sessions, async |session| session.contains("a")).await);
+    assert_eq!(who(&app, &visitor).await.as_deref(), Some("ada"));
+}
+
+#[tokio::test]
+async fn a_session_that_moves_while_it_is_listed_is_revoked_too() {
+    let mut faulty = None;
+    let app = app_over(
+        |store| {
+            let store = std::sync::Arc::new(FaultyStore::new(std::sync::Arc::new(store)));
+            faulty = Some(std::sync::Arc::clone(&store));
+            store
+        },
+        |builder| builder,
+    );
+    let store = faulty.unwrap();
+    let mut visitor = signed_in(&app, "ada", "curl").await;
+    let gate = store.hold_reply(Method::List);
+    let sessions = app.sessions.clone();
+    let revoking = tokio::spawn(async move { sessions.revoke_all(&subject("ada")).await });
+    gate.reached().await;
+    visitor.request(&app.sessions, async |session| session.rotate()).await;
+    gate.open();
+    assert_eq!(revoking.await.unwrap().unwrap(), 1);
+    assert!(app.store.is_empty());
 }
 
 #[tokio::test]
@@ -94,6 +135,7 @@ async fn logging_out_ends_the_session_and_what_follows_begins_another() {
         })
         .await;
     assert_eq!(who(&app, &former).await, None);
+    assert_ne!(former.cookie, visitor.cookie);
     visitor
         .request(&app.sessions, async |session| {
             assert!(session.contains("farewell") && !session.contains("secret"));

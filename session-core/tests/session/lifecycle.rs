@@ -125,6 +125,8 @@ async fn messages_are_shown_once_and_none_is_missed() {
     let none =
         visitor.request(&app.sessions, async |session| session.take_flashes().unwrap()).await;
     assert!(none.is_empty());
+    let empty = visitor.request(&app.sessions, async |session| session.is_empty()).await;
+    assert!(empty, "no field is left behind");
 }
 
 #[tokio::test]
@@ -138,6 +140,23 @@ async fn an_update_may_use_its_own_session() {
                 n.unwrap_or(40) + inner.get::<u64>("step").unwrap().unwrap_or(0)
             });
             assert_eq!(sum.unwrap(), 42);
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn an_update_sees_what_was_written_while_it_ran() {
+    let app = app();
+    Visitor::default()
+        .request(&app.sessions, async |session| {
+            let inner = session.clone();
+            let sum = session.update(COUNTER, move |n| {
+                if n.is_none() {
+                    inner.insert(COUNTER, &41).unwrap();
+                }
+                n.unwrap_or(0) + 1
+            });
+            assert_eq!((sum.unwrap(), session.get(COUNTER).unwrap()), (42, Some(42)));
         })
         .await;
 }

@@ -142,6 +142,22 @@ async fn clones_of_one_session_commit_one_after_the_other() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_request_tells_that_its_session_has_ended_meanwhile() {
+    let app = app();
+    let mut visitor = Visitor::default();
+    visitor.request(&app.sessions, async |session| session.insert(COUNTER, &1).unwrap()).await;
+    let mut slow = visitor.clone();
+    let ((), finished) = slow
+        .visit(&app.sessions, async |session| {
+            session.insert(COUNTER, &2).unwrap();
+            visitor.request(&app.sessions, async |session| session.destroy()).await;
+        })
+        .await;
+    assert_eq!(finished.error.unwrap().kind(), ErrorKind::Gone);
+    assert!(slow.cookie.is_none() && app.store.is_empty());
+}
+
+#[tokio::test]
 async fn a_session_that_ended_meanwhile_stays_dead() {
     let app = app();
     let mut visitor = Visitor::default();
@@ -155,6 +171,7 @@ async fn a_session_that_ended_meanwhile_stays_dead() {
     assert!(visitor.cookie.is_none() && app.store.is_empty());
 
     assert_eq!(session.commit().await.unwrap_err().kind(), ErrorKind::Gone);
+    assert!(!session.exists() && session.handle().is_none());
     let finished = slow.finish(false).await;
     assert_eq!(finished.error.as_ref().unwrap().kind(), ErrorKind::Gone, "not a success");
     let mut late = cookie.clone();

@@ -111,6 +111,18 @@ async fn a_live_session_arrived() {
 }
 
 #[tokio::test]
+async fn a_touch_that_gains_nothing_is_not_made() {
+    let counted = counted(|builder| builder.touch_after(0.0));
+    let one_load = Counts { load: 1, ..Counts::default() };
+    let visitor = counted.live().await;
+    let cost = counted.cost(visitor.clone(), async |session| read(session)).await;
+    assert_eq!(cost, (one_load, "keep"));
+    counted.app.clock.advance(Duration::from_millis(1));
+    let cost = counted.cost(visitor, async |session| read(session)).await;
+    assert_eq!(cost, (Counts { touch: 1, ..one_load }, "keep"));
+}
+
+#[tokio::test]
 async fn a_dead_session_arrived() {
     let counted = counted(|builder| builder);
     let one_load = Counts { load: 1, ..Counts::default() };

@@ -91,6 +91,7 @@ async fn remember_me_holds_for_later_requests() {
             })
             .await;
         assert!(finished.header.unwrap().contains("; Max-Age="), "renewed with the deadline");
+        visitor.request(&app.sessions, async |session| session.insert("a", &1).unwrap()).await;
     }
     visitor.request(&app.sessions, async |session| session.set_timeouts(None)).await;
     app.clock.advance(IDLE);

@@ -121,7 +121,9 @@ impl Connection {
                 },
             }
         };
-        if raw.keep_alive && wrote_all {
+        // A server that refuses a body may have left some of it unread, and then hangs up.
+        let read_all = raw.status < 400 || !request.has_body();
+        if raw.keep_alive && wrote_all && read_all {
             self.open = Some((stream, Instant::now()));
         }
         Ok(raw)

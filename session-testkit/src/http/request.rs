@@ -88,6 +88,10 @@ impl Request {
         cookies.map(|(_, value)| value.as_slice())
     }
 
+    pub(super) fn has_body(&self) -> bool {
+        self.body.is_some()
+    }
+
     pub(super) fn to_bytes(&self, host: &str) -> Vec<u8> {
         let Self { method, path, headers, body, chunked } = self;
         let mut bytes = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n").into_bytes();

@@ -31,13 +31,15 @@ impl Account {
     pub(super) async fn read(session: &Session, subject: &Subject) -> Result<Self, Error> {
         let current = session.handle();
         let sessions = session.sessions().list(subject).await?;
-        let devices = sessions
+        let mut devices: Vec<Device> = sessions
             .into_iter()
-            .map(|info| Device { current: Some(info.handle) == current, ..Device::from(info) });
+            .map(|info| Device { current: Some(info.handle) == current, ..Device::from(info) })
+            .collect();
+        devices.sort_by_key(|device| !device.current);
         Ok(Self {
             user: subject.as_str().to_owned(),
             counter: api::value(session)?,
-            devices: devices.collect(),
+            devices,
             idle_deadline: session.idle_deadline(),
             absolute_deadline: session.absolute_deadline(),
             // Last: once taken they are gone, so whatever may fail comes before.

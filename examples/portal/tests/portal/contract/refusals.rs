@@ -1,0 +1,48 @@
+use crate::process::Portal;
+
+#[tokio::test]
+async fn unknown_addresses_and_methods_are_refused_in_json() {
+    let portal = Portal::start().await;
+    let mut client = portal.client();
+    for path in ["/api", "/api/", "/api/login/", "/api/nothing", "/nothing", "//", "/API/me"] {
+        client.get(path).await.expect_error(404, "not_found").expect_no_cookie();
+    }
+    for (method, path, allowed) in [
+        ("GET", "/api/login", "POST"),
+        ("POST", "/api/me", "GET,HEAD"),
+        ("PATCH", "/api/data/name", "GET,HEAD,PUT,DELETE"),
+        ("GET", "/api/devices/revoke-all", "POST"),
+        ("GET", "/logout", "POST"),
+        ("POST", "/", "GET,HEAD"),
+        ("DELETE", "/readyz", "GET,HEAD"),
+    ] {
+        let answer = client.send(method, path, &[], "").await;
+        let answer = answer.expect_error(405, "method_not_allowed").expect_no_cookie();
+        assert_eq!(answer.header("allow"), allowed, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_other_sites_send_is_refused() {
+    let portal = Portal::start().await;
+    let mut client = portal.signed_in("u1001").await;
+    let foreign: [&[(&str, &str)]; 4] = [
+        &[("sec-fetch-site", "cross-site")],
+        &[("sec-fetch-site", "same-site"), ("origin", "http://evil.portal.example")],
+        &[("origin", "https://evil.example")],
+        &[("origin", "null")],
+    ];
+    for headers in foreign {
+        let answer = client.send("POST", "/api/logout", headers, "").await;
+        answer.expect_error(403, "cross_site").expect_no_cookie();
+        let answer = client.send("POST", "/logout", headers, "").await.expect(403);
+        assert!(answer.header("content-type").starts_with("text/html"), "{answer}");
+        answer.expect_no_cookie();
+        // Following a link is no harm.
+        client.send("GET", "/api/me", headers, "").await.expect(200);
+    }
+    let own = portal.url();
+    for headers in [[("sec-fetch-site", "same-origin")], [("origin", &*own)]] {
+        client.send("POST", "/api/counter", &headers, "").await.expect(204);
+    }
+}

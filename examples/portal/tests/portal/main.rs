@@ -1,0 +1,11 @@
+//! The portal from outside: a process of its own, asked over HTTP and through a browser.
+
+mod browser;
+mod client;
+mod contract;
+mod driver;
+mod outage;
+mod patience;
+mod process;
+mod shutdown;
+mod startup;

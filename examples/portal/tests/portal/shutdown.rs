@@ -1,0 +1,66 @@
+//! How the portal ends.
+
+use serde_json::json;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use crate::patience::{until, until_loaded};
+use crate::process::{DEADLINE, Portal};
+
+#[tokio::test]
+async fn requests_under_way_are_finished() {
+    let portal = Portal::start().await;
+    let mut client = portal.signed_in("u1001").await;
+    let mut slow = client.clone();
+    let writing =
+        tokio::spawn(async move { slow.post_json("/api/slow?name=slow&ms=1500", &json!(1)).await });
+    until_loaded(&mut client, 1).await;
+    portal.signal("TERM").await;
+    until_closed(&portal).await;
+    assert!(!writing.is_finished(), "the request was not slow enough");
+    writing.await.expect("no panic").expect(204);
+    assert_eq!(portal.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn idle_connections_do_not_keep_it() {
+    for signal in ["TERM", "INT"] {
+        let portal = Portal::start().await;
+        let mut silent = TcpStream::connect(portal.address()).await.expect("a connection");
+        // This one has been used, and is kept alive.
+        let mut client = portal.client();
+        client.get("/healthz").await.expect(200);
+        portal.signal(signal).await;
+        let read = tokio::time::timeout(DEADLINE, silent.read(&mut [0; 16])).await;
+        assert!(matches!(read, Ok(Ok(0) | Err(_))), "an unused connection is closed: {read:?}");
+        assert_eq!(portal.ended().await.code(), Some(0), "after {signal}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let portal = Portal::start().await;
+    let mut client = portal.signed_in("u1001").await;
+    let mut slow = client.clone();
+    let writing =
+        tokio::spawn(
+            async move { slow.post_json("/api/slow?name=slow&ms=60000", &json!(1)).await },
+        );
+    until_loaded(&mut client, 1).await;
+    let begun = Instant::now();
+    portal.signal("TERM").await;
+    until_closed(&portal).await;
+    portal.signal("TERM").await;
+    assert_eq!(portal.ended().await.code(), Some(1));
+    assert!(begun.elapsed() < DEADLINE);
+    writing.abort();
+}
+
+/// Waits until new connections are refused.
+async fn until_closed(portal: &Portal) {
+    until("the portal stops listening", async || {
+        TcpStream::connect(portal.address()).await.is_err()
+    })
+    .await;
+}
