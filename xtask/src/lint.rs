@@ -4,6 +4,7 @@ use crate::command::Cmd;
 use crate::lean;
 use crate::metadata::{Metadata, Package};
 use crate::msrv;
+use crate::promises;
 use crate::report::Report;
 
 pub(crate) fn run() -> Result<(), String> {
@@ -23,6 +24,7 @@ pub(crate) fn run() -> Result<(), String> {
     dependencies(&mut report);
     msrv::check(&mut report);
     lean::check(&mut report);
+    promises::check(&mut report);
     report.finish()
 }
 

@@ -14,6 +14,8 @@ mod rust_version;
 
 mod lean;
 
+mod promises;
+
 mod metadata;
 
 mod command;
