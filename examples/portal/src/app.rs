@@ -12,7 +12,7 @@ use crate::observe::{self, DebugHeaders, Observer};
 use crate::reply::Failure;
 use crate::{api, operations, page, reply, same_origin};
 
-/// The whole application, for [`axum::serve`].
+/// The whole application, for [`axum::serve`](fn@axum::serve).
 ///
 /// Serve it with connect info of a [`SocketAddr`](std::net::SocketAddr), or devices are listed
 /// without an address.

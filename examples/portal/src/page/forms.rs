@@ -3,7 +3,7 @@
 
 use axum::Form;
 use axum::extract::Path;
-use axum::extract::rejection::FormRejection;
+use axum::extract::rejection::{FormRejection, PathRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use session_kit::axum::LazySession;
@@ -57,9 +57,12 @@ pub(super) async fn revoke_others(session: LazySession) -> Answer {
     Ok(go_to("/"))
 }
 
-pub(super) async fn revoke(session: LazySession, Path(handle): Path<String>) -> Answer {
+pub(super) async fn revoke(
+    session: LazySession,
+    handle: Result<Path<String>, PathRejection>,
+) -> Answer {
     let Some((session, subject)) = signed_in(&session).await? else { return Ok(session_ended()) };
-    let handle = Handle::parse(&handle);
+    let handle = handle.ok().and_then(|Path(handle)| Handle::parse(&handle));
     if handle.is_some() && handle == session.handle() {
         session.destroy();
         return Ok(go_to(Notice::SignedOut.address()));

@@ -14,7 +14,7 @@ async fn requests_under_way_are_finished() {
     let mut client = portal.signed_in("u1001").await;
     let mut slow = client.clone();
     let writing =
-        tokio::spawn(async move { slow.post_json("/api/slow?name=slow&ms=1500", &json!(1)).await });
+        tokio::spawn(async move { slow.post_json("/api/slow?name=slow&ms=3000", &json!(1)).await });
     until_loaded(&mut client, 1).await;
     portal.signal("TERM").await;
     until_closed(&portal).await;

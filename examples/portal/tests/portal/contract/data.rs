@@ -104,7 +104,7 @@ async fn a_slow_write_comes_on_top_of_the_others() {
     assert_eq!(client.get("/api/data/first").await.expect(200).json(), "slow");
 
     let mut slow = client.clone();
-    let writing = async { slow.post_json("/api/slow?name=slow&ms=500", &json!([1])).await };
+    let writing = async { slow.post_json("/api/slow?name=slow&ms=1000", &json!([1])).await };
     let meanwhile = async {
         until_loaded(&mut client, 2).await;
         client.put("/api/data/other", &json!(2)).await.expect(204);
@@ -122,7 +122,7 @@ async fn a_slow_write_does_not_bring_a_session_back() {
     let portal = Portal::start().await;
     let mut client = portal.signed_in("u1001").await;
     let mut slow = client.clone();
-    let writing = async { slow.post_json("/api/slow?name=slow&ms=500", &json!(1)).await };
+    let writing = async { slow.post_json("/api/slow?name=slow&ms=1000", &json!(1)).await };
     let meanwhile = async {
         until_loaded(&mut client, 1).await;
         client.post("/api/logout").await.expect(204);

@@ -86,7 +86,7 @@ async fn forms_sign_devices_out() {
     one.submit(&path, "").await.expect_redirect("/");
     assert!(page(&mut one).await.contains("The device is signed out."));
     two.get("/api/me").await.expect_error(401, "no_session");
-    for path in [&path, "/devices/x/revoke", "/devices/%00/revoke"] {
+    for path in [&path, "/devices/x/revoke", "/devices/%00/revoke", "/devices/%FF/revoke"] {
         one.submit(path, "").await.expect_redirect("/");
         assert!(page(&mut one).await.contains("That device was signed out already."));
     }
