@@ -33,7 +33,8 @@ where
 /// | unavailable, timeout, full, conflict | 503, `Retry-After: 1` | `store_unavailable` |
 /// | all else | 500 | `internal` |
 ///
-/// Neither tells more than that: what happened in detail is for the log.
+/// The client is told no more than that. The operator is: whatever is not the client's own doing
+/// is logged as a warning.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JsonErrors;
 
@@ -53,6 +54,9 @@ impl<B: From<String>> ErrorResponder<B> for JsonErrors {
             }
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "this session cannot be used"),
         };
+        if !matches!(error.kind(), ErrorKind::Gone | ErrorKind::TooLarge) {
+            tracing::warn!(%error, "a session could not be loaded or saved");
+        }
         let body = format!(r#"{{"error":"{code}","message":"{message}"}}"#);
         let mut response = http::Response::new(B::from(body));
         *response.status_mut() = status;

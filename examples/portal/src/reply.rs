@@ -99,7 +99,6 @@ struct Body {
 
 /// The answer to a request whose session could not be read or saved, for programs.
 pub(crate) fn session_error(error: &Error) -> Response {
-    log(error);
     JsonErrors.respond(error)
 }
 

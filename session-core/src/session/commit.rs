@@ -11,7 +11,7 @@ use crate::key::Key;
 use crate::plan::{StoreCall, TransportChange, plan};
 use crate::record::{Record, Revision};
 use crate::sessions::Sessions;
-use crate::store::{Created, Replaced, Source, Touch, Touched};
+use crate::store::{Created, Replaced, Touch, Touched};
 use crate::token::Token;
 
 pub(super) async fn commit(session: &Session) -> Result<(), Error> {
@@ -142,12 +142,7 @@ impl<'a> Attempt<'a> {
                 Ok(true)
             }
             Replaced::Conflict(current) => {
-                self.base = Base::Live(sessions.live(
-                    live.token.clone(),
-                    live.key,
-                    current,
-                    Source::Shared,
-                )?);
+                self.base = Base::Live(sessions.live(live.token.clone(), live.key, current)?);
                 Ok(false)
             }
             Replaced::Gone => {
@@ -244,8 +239,7 @@ impl<'a> Attempt<'a> {
         record.revision = revision;
         let idle_deadline = record.idle_deadline;
         let record = Arc::new(record);
-        let source = Source::Shared;
-        self.base = Base::Live(Live { token, key, record, fields, idle_deadline, source });
+        self.base = Base::Live(Live { token, key, record, fields, idle_deadline });
         self.saved = true;
     }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind};
 use crate::key::Key;
 use crate::plan::TransportChange;
 use crate::sessions::Sessions;
-use crate::store::{Consistency, Load, Loaded};
+use crate::store::{Consistency, Load, Loaded, Source};
 use crate::transport::Presented;
 
 /// A visitor's session that nobody has asked for yet.
@@ -64,8 +64,9 @@ impl LazySession {
     /// As [`load`](LazySession::load).
     pub async fn load_with(&self, consistency: Consistency) -> Result<Session, Error> {
         let load = || async {
-            let base = self.read(consistency).await.map_err(|error| error.during("load"))?;
-            Ok(Session::open(self.0.sessions.clone(), base))
+            let (base, source) =
+                self.read(consistency).await.map_err(|error| error.during("load"))?;
+            Ok(Session::open(self.0.sessions.clone(), base, source))
         };
         self.0.session.get_or_try_init(load).await.cloned()
     }
@@ -80,35 +81,36 @@ impl LazySession {
         &self.0.sessions
     }
 
-    async fn read(&self, consistency: Consistency) -> Result<Base, Error> {
+    async fn read(&self, consistency: Consistency) -> Result<(Base, Option<Source>), Error> {
         let Lazy { sessions, presented, session: _ } = &*self.0;
         let token = match presented {
-            Presented::Nothing => return Ok(Base::Nothing),
-            Presented::Malformed => return Ok(Base::Dead),
+            Presented::Nothing => return Ok((Base::Nothing, None)),
+            Presented::Malformed => return Ok((Base::Dead, None)),
             Presented::Value(value) => sessions.transport().read(value),
         };
-        let Some(token) = token else { return Ok(Base::Dead) };
+        let Some(token) = token else { return Ok((Base::Dead, None)) };
         let key = Key::of(&token, sessions.namespace());
         let loaded = sessions.store().load(&key, Load::default().consistency(consistency)).await;
         let live = match loaded {
-            Ok(Loaded::Found { record, source }) => sessions.live(token, key, record, source),
-            Ok(Loaded::Absent) => return Ok(Base::Dead),
+            Ok(Loaded::Found { record, source }) => {
+                sessions.live(token, key, record).map(|live| (Base::Live(live), Some(source)))
+            }
+            Ok(Loaded::Absent) => Ok((Base::Dead, None)),
             Ok(Loaded::Unchanged { .. }) => {
                 let message = "the store compared with a revision it was not given";
                 Err(Error::new(ErrorKind::Corrupt, message))
             }
             Err(error) => Err(error),
         };
-        match live {
-            Ok(live) => Ok(Base::Live(live)),
-            // What nobody can read is no session: the visitor signs in again, and the operator
-            // is told. An outage, in contrast, is an error.
-            Err(error) if is_unreadable(&error) => {
+        // What nobody can read is no session: the visitor signs in again, and the operator is
+        // told. An outage, in contrast, is an error.
+        live.or_else(|error| match error.kind() {
+            ErrorKind::Corrupt | ErrorKind::TooLarge => {
                 tracing::error!(%error, ?key, "a stored session cannot be read");
-                Ok(Base::Dead)
+                Ok((Base::Dead, None))
             }
-            Err(error) => Err(error),
-        }
+            _ => Err(error),
+        })
     }
 
     /// Saves what is pending and tells what the response must say. For adapters, once per
@@ -131,11 +133,6 @@ impl LazySession {
         let header = self.0.sessions.response_value(&state);
         Finished { used: true, header, error }
     }
-}
-
-/// Whether it is the session itself that cannot be read, now or later.
-fn is_unreadable(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::TooLarge)
 }
 
 impl Sessions {

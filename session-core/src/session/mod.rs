@@ -59,6 +59,7 @@ pub struct Session(Arc<Inner>);
 
 struct Inner {
     sessions: Sessions,
+    source: Option<Source>,
     state: Mutex<State>,
     /// One commit at a time, however many clones ask for one.
     committing: Semaphore,
@@ -308,9 +309,9 @@ impl Session {
         Some(Handle::of(&self.state().base.live()?.key))
     }
 
-    /// Where the session was read from, `None` if there was none.
+    /// Where this request read the session from, `None` if there was none to read.
     pub fn source(&self) -> Option<Source> {
-        Some(self.state().base.live()?.source)
+        self.0.source
     }
 
     /// Saves what is pending now instead of at the end of the request: for WebSockets, streams,
@@ -339,9 +340,10 @@ impl Session {
 }
 
 impl Session {
-    fn open(sessions: Sessions, base: Base) -> Self {
+    fn open(sessions: Sessions, base: Base, source: Option<Source>) -> Self {
         Self(Arc::new(Inner {
             sessions,
+            source,
             state: Mutex::new(State::new(base)),
             committing: Semaphore::const_new(1),
         }))

@@ -9,7 +9,6 @@ use crate::fields::Fields;
 use crate::key::Key;
 use crate::plan::{Arrived, Intent, TransportChange};
 use crate::record::Record;
-use crate::store::Source;
 use crate::subject::{Device, Subject};
 use crate::timeouts::Timeouts;
 use crate::token::Token;
@@ -31,7 +30,6 @@ pub(crate) struct Live {
     pub(crate) fields: Arc<Fields>,
     /// Later than the record's own after a touch.
     pub(crate) idle_deadline: Timestamp,
-    pub(crate) source: Source,
 }
 
 impl Base {

@@ -19,7 +19,7 @@ use crate::key::Key;
 use crate::namespace::Namespace;
 use crate::record::Record;
 use crate::session::{LazySession, Live};
-use crate::store::{Source, Store};
+use crate::store::Store;
 use crate::timeouts::Timeouts;
 use crate::token::Token;
 use crate::transport::Transport;
@@ -185,16 +185,10 @@ impl Sessions {
     }
 
     /// A record as read, with its fields decoded unless somebody did so before.
-    pub(crate) fn live(
-        &self,
-        token: Token,
-        key: Key,
-        record: Arc<Record>,
-        source: Source,
-    ) -> Result<Live, Error> {
+    pub(crate) fn live(&self, token: Token, key: Key, record: Arc<Record>) -> Result<Live, Error> {
         let fields = record.payload.fields(|bytes| self.0.format.decode(&key, bytes))?;
         let idle_deadline = record.idle_deadline;
-        Ok(Live { token, key, record, fields, idle_deadline, source })
+        Ok(Live { token, key, record, fields, idle_deadline })
     }
 }
 

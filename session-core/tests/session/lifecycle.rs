@@ -1,7 +1,7 @@
 //! What a session holds, and for how many requests.
 
 use serde::{Deserialize, Serialize};
-use session_core::{ErrorKind, Field, Level, SessionData, TypedSession};
+use session_core::{ErrorKind, Field, Level, SessionData, Source, TypedSession};
 
 use crate::visitor::{Visitor, app};
 
@@ -17,11 +17,14 @@ async fn values_are_there_at_the_next_request() {
             session.insert(COUNTER, &41).unwrap();
             assert_eq!(session.get(COUNTER).unwrap(), Some(41), "seen at once");
             assert!(!session.exists(), "but not stored yet");
+            session.commit().await.unwrap();
+            assert_eq!(session.source(), None, "it was read from nowhere");
         })
         .await;
     visitor
         .request(&app.sessions, async |session| {
             assert!(session.exists() && !session.is_empty());
+            assert_eq!(session.source(), Some(Source::Shared));
             assert_eq!(session.get::<String>("name").unwrap().as_deref(), Some("Ada"));
             assert_eq!(session.update(COUNTER, |n| n.unwrap_or(0) + 1).unwrap(), 42);
             assert!(session.remove("name") && !session.remove("name"));

@@ -7,5 +7,6 @@ mod driver;
 mod outage;
 mod patience;
 mod process;
+mod script;
 mod shutdown;
 mod startup;

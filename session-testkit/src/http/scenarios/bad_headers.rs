@@ -121,62 +121,65 @@ pub async fn conflicting_cookies_are_rejected(target: &Target) {
     victim.me().await;
 }
 
+/// `%n` is the name of our cookie, `%t` a live token, `%u` one of no session.
+const CASES: &[(&str, Then, Syntax, &[u8])] = &[
+    ("empty", Then::Ignored, Syntax::Fine, b""),
+    ("a name alone", Then::Either, Syntax::Fine, b"%n"),
+    ("no value", Then::Cleared, Syntax::Fine, b"%n="),
+    ("no name", Then::Ignored, Syntax::Fine, b"=x"),
+    ("separators", Then::Ignored, Syntax::Fine, b";;;"),
+    ("no name and a token", Then::Ignored, Syntax::Fine, b"=%t"),
+    ("a token alone", Then::Ignored, Syntax::Fine, b"%t"),
+    ("quoted", Then::Cleared, Syntax::Fine, b"%n=\"%t\""),
+    ("an open quote", Then::Cleared, Syntax::Fine, b"%n=\"%t"),
+    ("a closing quote", Then::Cleared, Syntax::Fine, b"%n=%t\""),
+    ("a quoted pair", Then::Ignored, Syntax::Fine, b"\"%n=%t\""),
+    ("two unknown", Then::Cleared, Syntax::Fine, b"%n=%u; %n=y"),
+    ("a value with `=`", Then::Cleared, Syntax::Fine, b"%n=%t=x"),
+    ("another separator", Then::Cleared, Syntax::Fine, b"%n=%t, a=b"),
+    ("a space in front", Then::Cleared, Syntax::Fine, b"%n= %t"),
+    ("a space before `=`", Then::Either, Syntax::Fine, b"%n =%t"),
+    ("NBSP behind, UTF-8", Then::Cleared, Syntax::Fine, b"%n=%t\xc2\xa0"),
+    ("NBSP behind, Latin-1", Then::Cleared, Syntax::Fine, b"%n=%t\xa0"),
+    ("no UTF-8", Then::Cleared, Syntax::Fine, b"%n=\xff\xfe\xc0\x80"),
+    ("NUL", Then::Cleared, Syntax::Bad, b"%n=%t\0"),
+    ("DEL", Then::Cleared, Syntax::Bad, b"%n=%t\x7f"),
+];
+
 fn cases(name: &str, token: &str) -> Vec<Case> {
     let unknown = random::token();
-    let mut cases = Vec::new();
-    let mut add = |label, then, syntax, line: &[u8]| {
-        cases.push(Case { label, lines: vec![line.to_vec()], then, syntax });
+    let fill_in = |&(label, then, syntax, template): &(&'static str, Then, Syntax, &[u8])| {
+        let line = replaced(template, b"%n", name.as_bytes());
+        let line = replaced(&line, b"%t", token.as_bytes());
+        let lines = vec![replaced(&line, b"%u", unknown.as_bytes())];
+        Case { label, lines, then, syntax }
     };
     let ours = |value: &[u8]| [name.as_bytes(), b"=", value].concat();
-    let with =
-        |before: &str, after: &[u8]| ours(&[before.as_bytes(), token.as_bytes(), after].concat());
-    add("empty", Then::Ignored, Syntax::Fine, b"");
-    add("a name alone", Then::Either, Syntax::Fine, name.as_bytes());
-    add("no value", Then::Cleared, Syntax::Fine, &ours(b""));
-    add("no name", Then::Ignored, Syntax::Fine, b"=x");
-    add("separators", Then::Ignored, Syntax::Fine, b";;;");
-    add("no name and a token", Then::Ignored, Syntax::Fine, &[b"=", token.as_bytes()].concat());
-    add("a token alone", Then::Ignored, Syntax::Fine, token.as_bytes());
-    add("quoted", Then::Cleared, Syntax::Fine, &with("\"", b"\""));
-    add("an open quote", Then::Cleared, Syntax::Fine, &with("\"", b""));
-    add("a closing quote", Then::Cleared, Syntax::Fine, &with("", b"\""));
-    add("a quoted pair", Then::Ignored, Syntax::Fine, &[b"\"", &*with("", b"\"")].concat());
-    add(
-        "two unknown",
-        Then::Cleared,
-        Syntax::Fine,
-        &[ours(unknown.as_bytes()), b"; ".to_vec(), ours(b"y")].concat(),
-    );
-    add("a value with `=`", Then::Cleared, Syntax::Fine, &with("", b"=x"));
-    add("another separator", Then::Cleared, Syntax::Fine, &with("", b", a=b"));
-    add("a space in front", Then::Cleared, Syntax::Fine, &with(" ", b""));
-    add(
-        "a space before `=`",
-        Then::Either,
-        Syntax::Fine,
-        &[name.as_bytes(), b" =", token.as_bytes()].concat(),
-    );
-    add("NBSP behind, UTF-8", Then::Cleared, Syntax::Fine, &with("", b"\xc2\xa0"));
-    add("NBSP behind, Latin-1", Then::Cleared, Syntax::Fine, &with("", b"\xa0"));
-    add("no UTF-8", Then::Cleared, Syntax::Fine, &ours(b"\xff\xfe\xc0\x80"));
-    add("NUL", Then::Cleared, Syntax::Bad, &with("", b"\0"));
-    add("DEL", Then::Cleared, Syntax::Bad, &with("", b"\x7f"));
-    let fill = |length: usize| ours(&b"x".repeat(length - name.len() - 1));
-    add("4,096 bytes", Then::Cleared, Syntax::Fine, &fill(4_096));
-    add("4,097 bytes", Then::Cleared, Syntax::Fine, &fill(4_097));
-    add("1 MB", Then::Cleared, Syntax::Bad, &fill(1_000_000));
-    add(
-        "1 MB of something else",
-        Then::Ignored,
-        Syntax::Bad,
-        &[b"a=".as_slice(), &b"x".repeat(1_000_000)].concat(),
-    );
-    add("50,000 cookies", Then::Ignored, Syntax::Bad, &b"a=;".repeat(50_000));
-    let lines = vec![ours(unknown.as_bytes()), ours(b"y")];
-    cases.push(Case { label: "two lines", lines, then: Then::Cleared, syntax: Syntax::Fine });
-    let lines = vec![b"a=b".to_vec(); 50];
-    cases.push(Case { label: "fifty lines", lines, then: Then::Ignored, syntax: Syntax::Fine });
-    cases
+    let of_length = |length: usize| ours(&b"x".repeat(length - name.len() - 1));
+    let others = [b"a=".as_slice(), &b"x".repeat(1_000_000)].concat();
+    let two = vec![ours(unknown.as_bytes()), ours(b"y")];
+    let fifty = vec![b"a=b".to_vec(); 50];
+    let built = [
+        ("4,096 bytes", Then::Cleared, Syntax::Fine, vec![of_length(4_096)]),
+        ("4,097 bytes", Then::Cleared, Syntax::Fine, vec![of_length(4_097)]),
+        ("1 MB", Then::Cleared, Syntax::Bad, vec![of_length(1_000_000)]),
+        ("1 MB of something else", Then::Ignored, Syntax::Bad, vec![others]),
+        ("50,000 cookies", Then::Ignored, Syntax::Bad, vec![b"a=;".repeat(50_000)]),
+        ("two lines", Then::Cleared, Syntax::Fine, two),
+        ("fifty lines", Then::Ignored, Syntax::Fine, fifty),
+    ];
+    let built = built.map(|(label, then, syntax, lines)| Case { label, lines, then, syntax });
+    CASES.iter().map(fill_in).chain(built).collect()
+}
+
+fn replaced(text: &[u8], wanted: &[u8], by: &[u8]) -> Vec<u8> {
+    match text.windows(wanted.len()).position(|window| window == wanted) {
+        Some(at) => {
+            let (before, rest) = text.split_at(at);
+            [before, by, &replaced(&rest[wanted.len()..], wanted, by)].concat()
+        }
+        None => text.to_vec(),
+    }
 }
 
 /// The response of the application; `None` if the request did not get there, and need not.

@@ -20,6 +20,9 @@ pub async fn nothing_and_read_sets_nothing(target: &Target) {
     assert_eq!(browser.get("/api/counter").await.expect(200).number_member("value"), 0);
     browser.delete("/api/data/absent").await.expect(204);
     browser.post("/api/logout").await.expect(204);
+    browser.post("/api/rotate").await.expect(204);
+    let timeouts = json!({ "idle_ms": 600_000, "absolute_ms": 3_600_000 });
+    browser.put("/api/timeouts", &timeouts).await.expect_anonymous();
 }
 
 /// Nothing arrived, something was stored: the client is given the token of a new session, which

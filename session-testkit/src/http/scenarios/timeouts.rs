@@ -34,6 +34,10 @@ pub async fn own_timeouts_hold_for_later_requests(target: &Target) {
     are_from_log_in(&after, IDLE, ABSOLUTE);
     assert_eq!(after.member("absolute_deadline"), given.member("absolute_deadline"));
 
+    let mut anonymous = target.browser();
+    anonymous.store("name", &json!(1)).await;
+    anonymous.put("/api/timeouts", &timeouts(IDLE, ABSOLUTE)).await.expect(204);
+
     let others = usual.me().await;
     assert_eq!(others.member("absolute_deadline"), before.member("absolute_deadline"));
 }
@@ -51,13 +55,16 @@ pub async fn idle_session_ends(target: &Target) {
 
     let begun = Instant::now();
     browser.put("/api/timeouts", &timeouts(idle, idle * 1_000)).await.expect(204);
+    let given = Instant::now();
     let patience = Patience::new(idle + target.deadline());
     loop {
+        let unused = given.elapsed();
         let devices = observer.get("/api/devices").await.expect(200).json();
-        let listed = devices.as_array().into_iter().flatten();
-        if listed.into_iter().all(|device| device["handle"] != handle) {
+        if devices.as_array().into_iter().flatten().all(|device| device["handle"] != handle) {
             break;
         }
+        let expired = unused > idle + SLACK;
+        assert!(!expired, "a session is there {unused:?} after its last use, over its {idle:?}");
         patience.wait_for("an idle session to end").await;
     }
     let lived = begun.elapsed();
