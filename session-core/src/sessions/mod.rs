@@ -72,8 +72,12 @@ impl Policy {
         now: Timestamp,
     ) -> bool {
         let timeouts = record.timeouts_or(self.timeouts);
-        let gain = timeouts.idle_deadline(now, record.absolute_deadline).since(idle_deadline);
-        gain > Duration::ZERO && gain >= timeouts.idle().mul_f64(self.touch_after)
+        let extended = timeouts.idle_deadline(now, record.absolute_deadline);
+        let gain = extended.since(idle_deadline);
+        // The last extension is worth it however little it gains, or a session in constant use
+        // would end before its time.
+        let is_last = extended == record.absolute_deadline;
+        gain > Duration::ZERO && (is_last || gain >= timeouts.idle().mul_f64(self.touch_after))
     }
 }
 

@@ -39,6 +39,18 @@ async fn use_extends_a_session_up_to_its_absolute_deadline() {
 }
 
 #[tokio::test]
+async fn a_session_in_constant_use_lives_until_its_absolute_deadline() {
+    let app = app();
+    let mut visitor = signed_up(&app).await;
+    let seconds = ABSOLUTE.as_secs();
+    for second in 1..=seconds {
+        app.clock.advance(Duration::from_secs(1));
+        let alive = visitor.request(&app.sessions, async |session| session.exists()).await;
+        assert_eq!(alive, second < seconds, "after {second} s");
+    }
+}
+
+#[tokio::test]
 async fn writing_extends_no_further_than_reading() {
     let app = app();
     let mut visitor = signed_up(&app).await;
