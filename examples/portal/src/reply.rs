@@ -64,7 +64,7 @@ impl IntoResponse for Failure {
                 "there is no such user, or the password is another one".into(),
             ),
             Self::NoSession => {
-                (StatusCode::UNAUTHORIZED, "no_session", "nobody is signed in".into())
+                (StatusCode::UNAUTHORIZED, "no_session", "there is no session, or nobody is signed in".into())
             }
             Self::CrossSite => (
                 StatusCode::FORBIDDEN,
