@@ -106,10 +106,10 @@ impl<T, N> fmt::Debug for TypedSession<T, N> {
 }
 
 impl<S: Sync, N: 'static> FromRequestParts<S> for LazySession<N> {
-    type Rejection = SessionRejection;
+    type Rejection = MissingLayer;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let slot = parts.extensions.get::<Slot<N>>().ok_or(SessionRejection::MissingLayer)?;
+        let slot = parts.extensions.get::<Slot<N>>().ok_or(MissingLayer)?;
         Ok(Self { session: slot.session.clone(), name: PhantomData })
     }
 }
@@ -133,20 +133,45 @@ impl<S: Sync, T: SessionData, N: 'static> FromRequestParts<S> for TypedSession<T
     }
 }
 
-/// Why a handler could not have its session.
+/// There is no [`SessionLayer`](crate::SessionLayer) of that name around the route: a mistake in
+/// the application, answered 500.
+#[derive(Clone, Copy, Debug)]
+pub struct MissingLayer;
+
+impl fmt::Display for MissingLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("there is no `SessionLayer` around this route")
+    }
+}
+
+impl std::error::Error for MissingLayer {}
+
+impl IntoResponse for MissingLayer {
+    fn into_response(self) -> Response {
+        (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
+    }
+}
+
+/// Why a handler could not have its session loaded.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SessionRejection {
-    /// There is no [`SessionLayer`](crate::SessionLayer) of that name around the route.
-    MissingLayer,
+    /// There is no layer around the route.
+    MissingLayer(MissingLayer),
     /// The session could not be loaded.
     Load(Error),
+}
+
+impl From<MissingLayer> for SessionRejection {
+    fn from(missing: MissingLayer) -> Self {
+        Self::MissingLayer(missing)
+    }
 }
 
 impl fmt::Display for SessionRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::MissingLayer => f.write_str("there is no `SessionLayer` around this route"),
+            Self::MissingLayer(missing) => missing.fmt(f),
             Self::Load(error) => error.fmt(f),
         }
     }
@@ -154,19 +179,17 @@ impl fmt::Display for SessionRejection {
 
 impl std::error::Error for SessionRejection {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::MissingLayer => None,
-            Self::Load(error) => Some(error),
-        }
+        Some(match self {
+            Self::MissingLayer(missing) => missing,
+            Self::Load(error) => error,
+        })
     }
 }
 
 impl IntoResponse for SessionRejection {
     fn into_response(self) -> Response {
         match self {
-            Self::MissingLayer => {
-                (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
-            }
+            Self::MissingLayer(missing) => missing.into_response(),
             Self::Load(error) => JsonErrors.respond(&error),
         }
     }

@@ -30,6 +30,6 @@ mod future;
 mod layer;
 
 pub use self::error::{ErrorResponder, JsonErrors, SessionError};
-pub use self::extract::{LazySession, Session, SessionRejection, TypedSession};
+pub use self::extract::{LazySession, MissingLayer, Session, SessionRejection, TypedSession};
 pub use self::future::ResponseFuture;
 pub use self::layer::{Main, SessionLayer, SessionService};
