@@ -15,7 +15,7 @@ use crate::layer::Shared;
 pin_project! {
     /// The response of a [`SessionService`](crate::SessionService).
     ///
-    /// Nothing is boxed for a request that did not use its session.
+    /// Nothing is boxed for a request that leaves nothing to save.
     pub struct ResponseFuture<F, B, R> {
         #[pin]
         inner: F,
@@ -59,11 +59,11 @@ where
                 return Poll::Ready(Ok(this.shared.finish(response, finished)));
             }
             let response = ready!(this.inner.as_mut().poll(context))?;
-            if this.session.loaded().is_none() {
-                return Poll::Ready(Ok(response));
-            }
             let status = response.status();
             let refused = status.is_client_error() || status.is_server_error();
+            if let Some(finished) = this.session.finish_at_once(refused) {
+                return Poll::Ready(Ok(this.shared.finish(response, finished)));
+            }
             let session = this.session.clone();
             let finished = Box::pin(async move { session.finish(refused).await });
             *this.saving = Some(Saving { response, finished });

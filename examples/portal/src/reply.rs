@@ -63,9 +63,11 @@ impl IntoResponse for Failure {
                 "bad_credentials",
                 "there is no such user, or the password is another one".into(),
             ),
-            Self::NoSession => {
-                (StatusCode::UNAUTHORIZED, "no_session", "there is no session, or nobody is signed in".into())
-            }
+            Self::NoSession => (
+                StatusCode::UNAUTHORIZED,
+                "no_session",
+                "there is no session, or nobody is signed in".into(),
+            ),
             Self::CrossSite => (
                 StatusCode::FORBIDDEN,
                 "cross_site",

@@ -316,7 +316,7 @@ impl State {
 impl Session {
     /// Settles a commit that needs no store: that of most requests. Not while another one is
     /// under way, which may have something to tell the client.
-    fn has_nothing_to_save(&self) -> bool {
+    pub(super) fn has_nothing_to_save(&self) -> bool {
         let Ok(_no_other) = self.0.committing.try_acquire() else { return false };
         let mut state = self.state();
         let now = self.sessions().clock().now();

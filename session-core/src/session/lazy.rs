@@ -121,6 +121,17 @@ impl LazySession {
     pub async fn finish(&self, refused: bool) -> Finished {
         let Some(session) = self.loaded() else { return Finished::default() };
         let failed = session.commit().await.err();
+        self.finished(session, failed, refused)
+    }
+
+    /// As [`finish`](LazySession::finish), for the many requests that leave nothing to save, and
+    /// so nothing to wait for. `None` if there is.
+    pub fn finish_at_once(&self, refused: bool) -> Option<Finished> {
+        let Some(session) = self.loaded() else { return Some(Finished::default()) };
+        session.has_nothing_to_save().then(|| self.finished(session, None, refused))
+    }
+
+    fn finished(&self, session: &Session, failed: Option<Error>, refused: bool) -> Finished {
         let mut state = session.state();
         state.responded = true;
         let error = match (failed, state.lost) {
