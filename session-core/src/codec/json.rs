@@ -74,7 +74,9 @@ impl Codec for Json {
     }
 
     fn unpack(&self, packed: Bytes) -> Result<Fields, Error> {
-        let Object(entries) = serde_json::from_slice(&packed).map_err(|error| {
+        // Checked as a whole, which is quicker than value by value.
+        let text = std::str::from_utf8(&packed).map_err(|_| corrupt("a payload is not UTF-8"))?;
+        let Object(entries) = serde_json::from_str(text).map_err(|error| {
             corrupt("a payload is no JSON object").with("reason", reason(&error.to_string()))
         })?;
         let fields = if entries.iter().any(|(name, _)| name.get().contains('\\')) {
