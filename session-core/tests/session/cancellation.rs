@@ -1,7 +1,6 @@
 //! Requests that are dropped half way.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use session_core::{ErrorKind, Field, Subject};
@@ -26,16 +25,7 @@ async fn a_cancelled_save_leaves_the_store_as_before_or_as_after() {
         (Method::Delete, true),
         (Method::Delete, false),
     ] {
-        let mut faulty = None;
-        let app = app_over(
-            |store| {
-                let store = Arc::new(FaultyStore::new(Arc::new(store)));
-                faulty = Some(Arc::clone(&store));
-                store
-            },
-            |builder| builder,
-        );
-        let store = faulty.unwrap();
+        let (app, store) = app_over(FaultyStore::new, |builder| builder);
         let mut visitor = Visitor::default();
         visitor.request(&app.sessions, async |session| session.insert(COUNTER, &1).unwrap()).await;
 
@@ -69,16 +59,7 @@ async fn a_cancelled_save_leaves_the_store_as_before_or_as_after() {
 
 #[tokio::test]
 async fn a_cancelled_commit_is_not_passed_off_as_saved() {
-    let mut faulty = None;
-    let app = app_over(
-        |store| {
-            let store = Arc::new(FaultyStore::new(Arc::new(store)));
-            faulty = Some(Arc::clone(&store));
-            store
-        },
-        |builder| builder,
-    );
-    let store = faulty.unwrap();
+    let (app, store) = app_over(FaultyStore::new, |builder| builder);
     let mut visitor = Visitor::default();
     visitor.request(&app.sessions, async |session| session.insert(COUNTER, &1).unwrap()).await;
 
@@ -99,16 +80,7 @@ async fn a_cancelled_commit_is_not_passed_off_as_saved() {
 
 #[tokio::test]
 async fn a_cancelled_load_is_done_by_the_next_who_asks() {
-    let mut faulty = None;
-    let app = app_over(
-        |store| {
-            let store = Arc::new(FaultyStore::new(Arc::new(store)));
-            faulty = Some(Arc::clone(&store));
-            store
-        },
-        |builder| builder,
-    );
-    let store = faulty.unwrap();
+    let (app, store) = app_over(FaultyStore::new, |builder| builder);
     let mut visitor = Visitor::default();
     visitor.request(&app.sessions, async |session| session.insert(COUNTER, &1).unwrap()).await;
     let lazy = visitor.open(&app.sessions);

@@ -16,16 +16,8 @@ struct Faulty {
 }
 
 fn faulty() -> Faulty {
-    let mut faulty = None;
-    let app = app_over(
-        |store| {
-            let store = Arc::new(FaultyStore::new(Arc::new(store)));
-            faulty = Some(Arc::clone(&store));
-            store
-        },
-        |builder| builder,
-    );
-    Faulty { app, store: faulty.unwrap() }
+    let (app, store) = app_over(FaultyStore::new, |builder| builder);
+    Faulty { app, store }
 }
 
 impl Faulty {

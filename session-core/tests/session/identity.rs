@@ -4,7 +4,7 @@ use session_core::{Device, ErrorKind, Handle, Subject};
 
 use session_testkit::{FaultyStore, Method};
 
-use crate::visitor::{App, Visitor, app, app_over};
+use crate::visitor::{App, Visitor, app, app_over, app_with};
 
 fn subject(id: &str) -> Subject {
     Subject::new(id).unwrap()
@@ -90,7 +90,7 @@ async fn logging_in_again_gives_a_new_id_and_keeps_the_data() {
 #[tokio::test]
 async fn a_sealed_session_can_still_be_read_under_its_new_id() {
     let keys = session_core::KeyRing::new([vec![7; 32]]).unwrap();
-    let app = app_over(|store| std::sync::Arc::new(store), |builder| builder.encrypt(keys));
+    let app = app_with(|builder| builder.encrypt(keys));
     let mut visitor = Visitor::default();
     visitor.request(&app.sessions, async |session| session.insert("a", &1).unwrap()).await;
     visitor.request(&app.sessions, async |session| session.log_in(subject("ada"))).await;
@@ -100,16 +100,7 @@ async fn a_sealed_session_can_still_be_read_under_its_new_id() {
 
 #[tokio::test]
 async fn a_session_that_moves_while_it_is_listed_is_revoked_too() {
-    let mut faulty = None;
-    let app = app_over(
-        |store| {
-            let store = std::sync::Arc::new(FaultyStore::new(std::sync::Arc::new(store)));
-            faulty = Some(std::sync::Arc::clone(&store));
-            store
-        },
-        |builder| builder,
-    );
-    let store = faulty.unwrap();
+    let (app, store) = app_over(FaultyStore::new, |builder| builder);
     let mut visitor = signed_in(&app, "ada", "curl").await;
     let gate = store.hold_reply(Method::List);
     let sessions = app.sessions.clone();

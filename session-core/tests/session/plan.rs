@@ -14,16 +14,8 @@ struct Counted {
 }
 
 fn counted(build: impl FnOnce(SessionsBuilder) -> SessionsBuilder) -> Counted {
-    let mut counting = None;
-    let app = app_over(
-        |store| {
-            let store = Arc::new(CountingStore::new(Arc::new(store)));
-            counting = Some(Arc::clone(&store));
-            store
-        },
-        build,
-    );
-    Counted { app, store: counting.unwrap() }
+    let (app, store) = app_over(CountingStore::new, build);
+    Counted { app, store }
 }
 
 impl Counted {

@@ -57,16 +57,7 @@ async fn logs_and_errors_hold_no_secret() {
     let ring_key = vec![0xA7; 32];
     let ring = KeyRing::new([ring_key.clone()]).unwrap();
     let cookie = SessionCookie::new("id").signed(ring.clone());
-    let mut faulty = None;
-    let app = app_over(
-        |store| {
-            let store = Arc::new(FaultyStore::new(Arc::new(store)));
-            faulty = Some(Arc::clone(&store));
-            store
-        },
-        |builder| builder.cookie(cookie).encrypt(ring),
-    );
-    let store = faulty.unwrap();
+    let (app, store) = app_over(FaultyStore::new, |builder| builder.cookie(cookie).encrypt(ring));
     let mut written = Vec::new();
     let mut note = |text: String| written.push(text);
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use session_core::{CookieLifetime, SessionCookie, Timeouts};
 
-use crate::visitor::{ABSOLUTE, App, IDLE, Visitor, app, app_over};
+use crate::visitor::{ABSOLUTE, App, IDLE, Visitor, app, app_with};
 
 async fn signed_up(app: &App) -> Visitor {
     let mut visitor = Visitor::default();
@@ -128,7 +128,7 @@ async fn shorter_timeouts_hold_at_once() {
 #[tokio::test]
 async fn a_persistent_cookie_lasts_as_long_as_the_session() {
     let cookie = SessionCookie::new("id").lifetime(CookieLifetime::Persistent);
-    let app = app_over(|store| std::sync::Arc::new(store), |builder| builder.cookie(cookie));
+    let app = app_with(|builder| builder.cookie(cookie));
     let mut visitor = Visitor::default();
     let store = async |session: &session_core::Session| session.insert("a", &1).unwrap();
     let ((), finished) = visitor.visit(&app.sessions, store).await;

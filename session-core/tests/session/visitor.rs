@@ -8,7 +8,7 @@ use session_core::{
     Store, Timeouts, Timestamp,
 };
 use session_memory::MemoryStore;
-use session_testkit::ManualClock;
+use session_testkit::{CountingStore, ManualClock};
 
 pub(crate) const IDLE: Duration = Duration::from_secs(100);
 pub(crate) const ABSOLUTE: Duration = Duration::from_secs(1000);
@@ -21,23 +21,30 @@ pub(crate) struct App {
 }
 
 pub(crate) fn app() -> App {
-    app_over(|store| Arc::new(store), |builder| builder)
+    app_with(|builder| builder)
 }
 
-/// An application whose store is wrapped and whose sessions are built in some other way.
-pub(crate) fn app_over(
-    wrap: impl FnOnce(MemoryStore) -> Arc<dyn Store>,
+/// An application whose sessions are built in some other way.
+pub(crate) fn app_with(build: impl FnOnce(SessionsBuilder) -> SessionsBuilder) -> App {
+    // Counting changes nothing.
+    app_over(CountingStore::new, build).0
+}
+
+/// An application with something in front of its store.
+pub(crate) fn app_over<S: Store>(
+    wrap: impl FnOnce(Arc<dyn Store>) -> S,
     build: impl FnOnce(SessionsBuilder) -> SessionsBuilder,
-) -> App {
+) -> (App, Arc<S>) {
     let clock = ManualClock::new(Timestamp::from_millis(1_000_000));
     let store = MemoryStore::builder().clock(Arc::new(clock.clone())).build().unwrap();
+    let wrapped = Arc::new(wrap(Arc::new(store.clone())));
     let cookie = SessionCookie::new("id").lifetime(CookieLifetime::Remembered);
-    let builder = Sessions::builder_shared(wrap(store.clone()))
+    let builder = Sessions::builder_shared(Arc::clone(&wrapped) as Arc<dyn Store>)
         .cookie(cookie)
         .timeouts(Timeouts::new(IDLE, ABSOLUTE).unwrap())
         .clock(Arc::new(clock.clone()));
     let sessions = build(builder).build().unwrap();
-    App { clock, store, sessions }
+    (App { clock, store, sessions }, wrapped)
 }
 
 /// What a browser keeps between two requests.
