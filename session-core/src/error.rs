@@ -123,6 +123,16 @@ impl Error {
         self
     }
 
+    /// Says in which section the setting is that a [misconfiguration](Error::misconfigured)
+    /// names: `field: timeout` becomes `field: section.timeout`.
+    #[must_use]
+    pub fn within(mut self, section: &str) -> Self {
+        if let Some((_, field)) = self.0.context.iter_mut().find(|(name, _)| *name == "field") {
+            *field = format!("{section}.{field}");
+        }
+        self
+    }
+
     /// Keeps the underlying error.
     #[must_use]
     pub fn with_source(
@@ -215,5 +225,13 @@ mod tests {
         assert_eq!(error.context("port"), Some("6379"));
         assert_eq!(error.context("host"), None);
         assert!(std::error::Error::source(&error).is_some());
+    }
+
+    #[test]
+    fn a_setting_is_named_with_its_section() {
+        let error =
+            Error::misconfigured("name", "\"\"", "it is empty").within("cookie").within("session");
+        assert_eq!(error.context("field"), Some("session.cookie.name"));
+        assert_eq!(Error::new(ErrorKind::Full, "full").within("x").context("field"), None);
     }
 }

@@ -135,8 +135,7 @@ impl MemoryStoreBuilder {
     fn check_sweep(&self) -> Result<(), Error> {
         match self.sweep_every {
             Some(pause) if !(Self::MIN_SWEEP..=Self::MAX_SWEEP).contains(&pause) => {
-                let reason = "the pause between two rounds is a millisecond to a day; \
-                              leave it out for no sweeper";
+                let reason = "the pause between two rounds is a millisecond to a day";
                 Err(Error::misconfigured("sweep_every", format_args!("{pause:?}"), reason))
             }
             _ => Ok(()),

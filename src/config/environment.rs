@@ -7,50 +7,49 @@ use toml::{Table, Value};
 
 const PREFIX: &str = "SESSION__";
 
-/// Puts the values of `SESSION__…` variables in place of those of the file.
-pub(super) fn override_settings(document: &mut Table, environment: &BTreeMap<String, String>) {
-    for (name, value) in environment {
-        let Some(path) = name.strip_prefix(PREFIX) else { continue };
-        let path: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
+/// Puts the values of `SESSION__…` variables in place of those of the file. Names are found
+/// without regard to case; a new one is in lower case.
+pub(super) fn override_settings(
+    document: &mut Table,
+    environment: &BTreeMap<String, String>,
+) -> Result<(), Error> {
+    for (variable, value) in environment {
+        let Some(path) = variable.strip_prefix(PREFIX) else { continue };
+        let path: Vec<&str> = path.split("__").collect();
+        if path.contains(&"") {
+            let reason = "this environment variable names no setting: it has an empty part";
+            return Err(Error::new(ErrorKind::Misconfigured, reason).with("variable", variable));
+        }
         set(document, &path, value);
     }
+    Ok(())
 }
 
-fn set(table: &mut Table, path: &[String], value: &str) {
-    match path {
-        [] => {}
-        [name] => {
-            let typed = typed(table.get(name), value);
-            table.insert(name.clone(), typed);
-        }
-        [name, rest @ ..] => {
-            let inner = table.entry(name.clone()).or_insert_with(|| Value::Table(Table::new()));
-            // A plain value where the path needs a section gives way to the section.
-            if !inner.is_table() {
-                *inner = Value::Table(Table::new());
-            }
-            if let Value::Table(inner) = inner {
-                set(inner, rest, value);
-            }
-        }
+fn set(table: &mut Table, path: &[&str], value: &str) {
+    let [name, rest @ ..] = path else { return };
+    let present = table.keys().find(|key| key.eq_ignore_ascii_case(name));
+    let name = present.cloned().unwrap_or_else(|| name.to_ascii_lowercase());
+    if rest.is_empty() {
+        table.insert(name, value_of(value));
+        return;
+    }
+    let inner = table.entry(name).or_insert_with(|| Value::Table(Table::new()));
+    // A plain value where the path needs a section gives way to the section.
+    if !inner.is_table() {
+        *inner = Value::Table(Table::new());
+    }
+    if let Value::Table(inner) = inner {
+        set(inner, rest, value);
     }
 }
 
-/// A variable has no type of its own: it takes that of the value it replaces, or, where there is
-/// none, is a number or a truth value if it looks like one.
-fn typed(present: Option<&Value>, text: &str) -> Value {
-    if matches!(present, Some(Value::String(_))) {
-        return Value::String(text.to_owned());
-    }
-    match text.parse::<i64>() {
-        Ok(number) => Value::Integer(number),
-        Err(_) => match text.parse::<f64>() {
-            Ok(number) => Value::Float(number),
-            Err(_) => match text.parse::<bool>() {
-                Ok(truth) => Value::Boolean(truth),
-                Err(_) => Value::String(text.to_owned()),
-            },
-        },
+/// A variable is a text, and each setting reads of it what it needs; only a list is written as in
+/// TOML.
+fn value_of(text: &str) -> Value {
+    let list = text.starts_with('[').then(|| format!("list = {text}").parse::<Table>());
+    match list {
+        Some(Ok(mut table)) => table.remove("list").unwrap_or_else(|| text.into()),
+        _ => text.into(),
     }
 }
 

@@ -94,7 +94,7 @@ impl Config {
             Error::new(ErrorKind::Misconfigured, format!("not TOML: {}", error.message()))
                 .with("line", line)
         })?;
-        environment::override_settings(&mut document, environment);
+        environment::override_settings(&mut document, environment)?;
         environment::fill_in(&mut document, environment)?;
 
         let mut section = |name: &'static str| match document.remove(name) {
@@ -143,19 +143,31 @@ impl Config {
         &self,
         wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
     ) -> Result<Sessions, Error> {
-        let store = self.store("session.store", self.session.store());
-        store
-            .and_then(|store| self.session.build(wrap(store)))
-            .map_err(|error| error.with("file", &self.origin))
+        self.compose(wrap).map_err(|error| error.with("file", &self.origin))
     }
 
-    fn store(&self, field: &'static str, name: &str) -> Result<Arc<dyn Store>, Error> {
-        match self.stores.get(name) {
-            Some(settings) => settings.build(name),
+    fn compose(
+        &self,
+        wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
+    ) -> Result<Sessions, Error> {
+        // All of them, so that no mistake waits for the day on which a store is used.
+        let mut stores = BTreeMap::new();
+        for (name, settings) in &self.stores {
+            stores.insert(name.as_str(), settings.build(name)?);
+        }
+        let name = self.session.store();
+        match stores.remove(name) {
+            Some(store) => self.session.build(wrap(store)),
             None => {
-                let known: Vec<&str> = self.stores.keys().map(String::as_str).collect();
+                let known: Vec<&str> = stores.into_keys().collect();
                 let reason = format!("there is no such store; there are: {}", known.join(", "));
-                Err(Error::misconfigured(field, format_args!("{name:?}"), reason))
+                let error = Error::new(ErrorKind::Misconfigured, reason);
+                let error = error.with("field", "session.store");
+                Err(if looks_secret(name) {
+                    error
+                } else {
+                    error.with("value", format!("{name:?}"))
+                })
             }
         }
     }
@@ -171,15 +183,20 @@ fn decode<T: DeserializeOwned>(path: &str, table: Table) -> Result<T, Error> {
             inner => format!("{path}.{inner}"),
         };
         let value = find(&shown, &inner);
-        if is_secret(&field) {
-            let reason = "this value is not valid; it is not shown, since it may be a secret";
+        let reason = error.inner().message().trim();
+        // A setting nobody knows may be a misspelt secret.
+        let is_known = !reason.starts_with("unknown field");
+        if is_secret(&field) || value.as_deref().is_some_and(looks_secret) {
+            let reason = match is_known {
+                true => "this value is not valid; it is not shown, since it may be a secret",
+                false => reason,
+            };
             return Error::new(ErrorKind::Misconfigured, reason).with("field", field);
         }
-        let reason = error.inner().message().trim().to_owned();
         let told = Error::new(ErrorKind::Misconfigured, reason).with("field", field);
         match value {
-            Some(value) => told.with("value", value),
-            None => told,
+            Some(value) if is_known => told.with("value", value),
+            _ => told,
         }
     })
 }
@@ -194,10 +211,15 @@ fn find(table: &Table, path: &str) -> Option<String> {
     (!value.is_table() && !value.is_array()).then(|| value.to_string())
 }
 
-/// Whether the value of a setting must not be shown.
+/// Whether a setting holds a secret.
 fn is_secret(field: &str) -> bool {
     let names = ["keys", "url", "password", "encrypt", "sign"];
     field.split(['.', '[']).any(|part| names.contains(&part))
+}
+
+/// Whether a value looks like a secret that was put in the wrong place.
+fn looks_secret(value: &str) -> bool {
+    value.contains("base64:") || value.contains("://")
 }
 
 #[cfg(test)]

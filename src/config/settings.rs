@@ -1,9 +1,11 @@
 //! The settings there are.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use session_core::codec::Limits;
 use session_core::{
@@ -27,6 +29,7 @@ pub(super) struct SessionSettings {
     #[serde(default, deserialize_with = "duration")]
     absolute_timeout: Option<Duration>,
     /// Default: 0.1.
+    #[serde(default, deserialize_with = "plain_or_text")]
     touch_after: Option<f64>,
     #[serde(default)]
     cookie: CookieSettings,
@@ -52,16 +55,18 @@ struct CookieSettings {
     /// Default: the host alone.
     domain: Option<String>,
     /// Default: true.
+    #[serde(default, deserialize_with = "plain_or_text")]
     secure: Option<bool>,
     /// Default: true.
+    #[serde(default, deserialize_with = "plain_or_text")]
     http_only: Option<bool>,
     /// Default: `lax`.
     same_site: Option<SameSiteName>,
     /// Default: `remembered`.
     lifetime: Option<LifetimeName>,
     /// Default: false.
-    #[serde(default)]
-    partitioned: bool,
+    #[serde(default, deserialize_with = "plain_or_text")]
+    partitioned: Option<bool>,
     /// Default: the value is not signed.
     sign: Option<RingSettings>,
     /// Default: the value is not encrypted.
@@ -121,7 +126,7 @@ impl SessionSettings {
     }
 
     pub(super) fn build(&self, store: Arc<dyn Store>) -> Result<Sessions, Error> {
-        self.compose(store).map_err(|error| error.with("section", "session"))
+        self.compose(store).map_err(|error| error.within("session"))
     }
 
     fn compose(&self, store: Arc<dyn Store>) -> Result<Sessions, Error> {
@@ -187,7 +192,7 @@ impl CookieSettings {
                 LifetimeName::Remembered => CookieLifetime::Remembered,
             });
         }
-        if self.partitioned {
+        if self.partitioned == Some(true) {
             cookie = cookie.partitioned();
         }
         match (&self.sign, &self.encrypt) {
@@ -233,7 +238,7 @@ impl CompressSettings {
 impl RingSettings {
     #[cfg(feature = "encrypt")]
     fn seal(&self, builder: SessionsBuilder) -> Result<SessionsBuilder, Error> {
-        Ok(builder.encrypt(self.ring("encrypt.keys")?))
+        Ok(builder.encrypt(self.ring().map_err(|error| error.within("encrypt"))?))
     }
 
     #[cfg(not(feature = "encrypt"))]
@@ -243,12 +248,12 @@ impl RingSettings {
 
     #[cfg(feature = "secure-cookies")]
     fn sign(&self, cookie: SessionCookie) -> Result<SessionCookie, Error> {
-        Ok(cookie.signed(self.ring("cookie.sign.keys")?))
+        Ok(cookie.signed(self.ring().map_err(|error| error.within("cookie.sign"))?))
     }
 
     #[cfg(feature = "secure-cookies")]
     fn encrypt(&self, cookie: SessionCookie) -> Result<SessionCookie, Error> {
-        Ok(cookie.encrypted(self.ring("cookie.encrypt.keys")?))
+        Ok(cookie.encrypted(self.ring().map_err(|error| error.within("cookie.encrypt"))?))
     }
 
     #[cfg(not(feature = "secure-cookies"))]
@@ -262,15 +267,14 @@ impl RingSettings {
     }
 
     #[cfg(any(feature = "encrypt", feature = "secure-cookies"))]
-    fn ring(&self, field: &'static str) -> Result<session_core::KeyRing, Error> {
+    fn ring(&self) -> Result<session_core::KeyRing, Error> {
         let keys = self.keys.iter().map(|key| {
             key.strip_prefix("base64:").ok_or_else(|| {
                 Error::new(ErrorKind::Misconfigured, "a key is written `base64:` and the key")
-                    .with("field", field)
+                    .with("field", "keys")
             })
         });
         session_core::KeyRing::from_base64(keys.collect::<Result<Vec<_>, _>>()?)
-            .map_err(|error| error.with("field", field))
     }
 }
 
@@ -285,6 +289,7 @@ pub(super) enum StoreSettings {
 #[cfg_attr(not(feature = "memory"), expect(dead_code, reason = "read, and then refused"))]
 pub(super) struct MemorySettings {
     /// Default: one million.
+    #[serde(default, deserialize_with = "plain_or_text")]
     max_sessions: Option<usize>,
     /// Default: 512 MiB.
     #[serde(default, deserialize_with = "size")]
@@ -321,9 +326,9 @@ impl StoreSettings {
 
     pub(super) fn build(&self, name: &str) -> Result<Arc<dyn Store>, Error> {
         match self {
-            Self::Memory(settings) => settings
-                .build()
-                .map_err(|error| error.with("section", format_args!("stores.{name}"))),
+            Self::Memory(settings) => {
+                settings.build().map_err(|error| error.within(&format!("stores.{name}")))
+            }
         }
     }
 }
@@ -352,6 +357,20 @@ impl MemorySettings {
 fn needs_feature(field: &'static str, feature: &str) -> Error {
     let reason = format!("this needs the feature `{feature}` of session-kit");
     Error::new(ErrorKind::Misconfigured, reason).with("field", field)
+}
+
+/// A value as TOML has it, or as a text: an environment variable has no other type.
+fn plain_or_text<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: DeserializeOwned + FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    match Value::deserialize(deserializer)? {
+        Value::String(text) => text.parse().map(Some).map_err(serde::de::Error::custom),
+        value => {
+            value.try_into().map(Some).map_err(|error| serde::de::Error::custom(error.message()))
+        }
+    }
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {

@@ -44,6 +44,8 @@ fn the_environment_overrides_and_fills_in() {
             ("APP", "shop"),
             ("SESSION__SESSION__IDLE_TIMEOUT", "5m"),
             ("SESSION__SESSION__COOKIE__NAME", "7"),
+            ("SESSION__SESSION__COOKIE__SECURE", "true"),
+            ("SESSION__SESSION__TOUCH_AFTER", "0.5"),
             ("SESSION__STORES__MAIN__MAX_SESSIONS", "1"),
             ("SESSION_ID", "somebody else's"),
         ],
@@ -53,13 +55,26 @@ fn the_environment_overrides_and_fills_in() {
     assert_eq!(sessions.namespace().as_str(), "shop.eu");
 }
 
+#[test]
+fn a_variable_is_whatever_the_setting_needs() {
+    let namespace = [("SESSION__SESSION__NAMESPACE", "7")];
+    assert_eq!(sessions(MEMORY, &namespace).unwrap().namespace().as_str(), "7");
+    let text = MEMORY.replace("main", "Main");
+    let error = sessions(&text, &[("SESSION__STORES__MAIN__MAX_SESSIONS", "0")]).unwrap_err();
+    assert_eq!(error.context("field"), Some("stores.Main.max_sessions"));
+    for variable in ["SESSION__", "SESSION__SESSION__", "SESSION____STORE"] {
+        let error = sessions(MEMORY, &[(variable, "x")]).unwrap_err();
+        assert_eq!(error.context("variable"), Some(variable), "{error}");
+    }
+}
+
 /// Each with the words that its message must have.
 #[test]
 fn what_cannot_be_right_stops_the_start() {
     let cases: &[(&str, &[&str])] = &[
         ("idle_timeout = 30", &["session.idle_timeout", "30", "string"]),
         ("idle_timeout = \"soon\"", &["session.idle_timeout", "\"soon\"", "30m"]),
-        ("idle_timeout = \"0s\"", &["idle_timeout", "one millisecond at least"]),
+        ("idle_timeout = \"0s\"", &["field: session.idle_timeout", "one millisecond at least"]),
         ("idle_timeout = \"13h\"", &["idle_timeout", "46800s", "longer than the absolute"]),
         ("idel_timeout = \"1h\"", &["idel_timeout", "unknown field", "idle_timeout"]),
         ("store = \"redis\"", &["session.store", "\"redis\"", "there are: main"]),
@@ -71,7 +86,8 @@ fn what_cannot_be_right_stops_the_start() {
             "cookie = { name = \"__Host-id\", domain = \"a.b\" }",
             &["cookie.domain", "a.b", "one host"],
         ),
-        ("cookie = { name = \"a b\" }", &["namespace", "a b"]),
+        ("cookie = { name = \"a b\" }", &["session.cookie.name", "a b"]),
+        ("cookie = { secure = \"maybe\" }", &["session.cookie.secure", "maybe"]),
         ("cookie = { same_site = \"loose\" }", &["session.cookie.same_site", "loose", "strict"]),
         (
             "cookie = { same_site = \"none\", name = \"id\", secure = false }",
@@ -107,7 +123,12 @@ fn a_text_that_is_no_configuration_is_refused() {
         ("[session]\nstore = \"m\"\n[stores]\nm = 1", &["stores.m", "section"]),
         (
             "[session]\nstore = \"m\"\n[stores.m]\nkind = \"memory\"\nmax_sessions = 0",
-            &["max_sessions", "0", "stores.m"],
+            &["stores.m.max_sessions", "0"],
+        ),
+        (
+            "[session]\nstore = \"m\"\n[stores.m]\nkind = \"memory\"\n[stores.spare]\nkind = \
+             \"memory\"\nmax_sessions = 0",
+            &["stores.spare.max_sessions"],
         ),
         (
             "[session]\nstore = \"m\"\n[stores.m]\nkind = \"memory\"\nmax = 1",
@@ -137,6 +158,22 @@ fn keys_are_used_and_never_shown() {
     assert!(sessions(&changed(&format!("encrypt = {{ keys = [\"base64:{key}\"] }}")), &[]).is_ok());
     let sign = format!("cookie = {{ name = \"id\", sign = {{ keys = [\"base64:{key}\"] }} }}");
     assert!(sessions(&changed(&sign), &[]).is_ok());
+
+    let list = format!("[\"base64:{key}\"]");
+    assert!(sessions(MEMORY, &[("SESSION__SESSION__ENCRYPT__KEYS", &list)]).is_ok());
+
+    for line in [
+        "encryption_key = \"base64:geheim\"",
+        "cookie = { name = \"id\", signkey = \"geheim\" }",
+        "cookie = { same_site = \"base64:geheim\" }",
+        "store = \"redis://u:geheim@h\"",
+        "uri = \"redis://u:geheim@h\"",
+        "idle_timeout = \"redis://u:geheim@h\"",
+    ] {
+        let error = sessions(&changed(line), &[]).unwrap_err();
+        let told = format!("{error} {error:?}");
+        assert!(told.contains("session") && !told.contains("geheim"), "{line}: {told}");
+    }
 
     for (line, secret) in [
         (format!("encrypt = {{ keys = [\"{key}\"] }}"), key),

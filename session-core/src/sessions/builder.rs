@@ -10,7 +10,6 @@ use crate::codec::{Codec, Json, Limits, PayloadFormat};
 use crate::error::Error;
 #[cfg(feature = "encrypt")]
 use crate::key_ring::KeyRing;
-use crate::namespace::Namespace;
 use crate::store::Store;
 use crate::timeouts::Timeouts;
 use crate::transport::{SessionCookie, SessionHeader, TransportConfig};
@@ -223,12 +222,7 @@ impl SessionsBuilder {
             let reason = "a save is tried once at least";
             return Err(Error::misconfigured("max_attempts", 0, reason));
         }
-        let name = match &self.namespace {
-            Some(name) => name,
-            None => self.transport.default_namespace(),
-        };
-        let namespace = Namespace::parse(name)?;
-        let transport = self.transport.build(&namespace)?;
+        let (transport, namespace) = self.transport.build(self.namespace.as_deref())?;
         let mut format = PayloadFormat::new(self.codec, namespace.clone(), self.limits);
         for reader in self.readers {
             format = format.reading(reader)?;

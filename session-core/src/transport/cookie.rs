@@ -172,7 +172,7 @@ impl SessionCookie {
         self
     }
 
-    fn check(&self) -> Result<(), Error> {
+    pub(super) fn check(&self) -> Result<(), Error> {
         let refuse = |field: &'static str, value: &str, reason: &str| {
             Err(Error::misconfigured(field, format_args!("{value:?}"), reason))
         };
@@ -206,15 +206,15 @@ impl SessionCookie {
         }
         if !self.secure {
             let reason = if has_prefix("__Host-") || has_prefix("__Secure-") {
-                "a name with this prefix demands `Secure`"
+                format!("the prefix of the name `{name}` demands `Secure`")
             } else if self.same_site == SameSite::None {
-                "`SameSite=None` demands `Secure`"
+                "`SameSite=None` demands `Secure`".into()
             } else if self.partitioned {
-                "`Partitioned` demands `Secure`"
+                "`Partitioned` demands `Secure`".into()
             } else {
                 return Ok(());
             };
-            return refuse("cookie.secure", name, reason);
+            return Err(Error::misconfigured("cookie.secure", false, reason));
         }
         Ok(())
     }
@@ -252,7 +252,6 @@ impl CookieTransport {
     const MAX_PAIR: usize = 4096;
 
     pub(super) fn new(cookie: SessionCookie, namespace: &Namespace) -> Result<Self, Error> {
-        cookie.check()?;
         let cipher = Cipher::new(&cookie.protection, &cookie.name, namespace);
         let longest = cipher.wrap(&cookie.name, "A".repeat(Token::TEXT_LEN)).len();
         let pair = cookie.name.len() + longest;

@@ -54,7 +54,7 @@ impl SessionHeader {
         &self.response
     }
 
-    pub(super) fn checked(self) -> Result<Self, Error> {
+    pub(super) fn check(&self) -> Result<(), Error> {
         for (field, name) in [("header", &self.request), ("response_header", &self.response)] {
             if name.is_empty() || !name.bytes().all(is_token_byte) {
                 return Err(Error::misconfigured(
@@ -68,7 +68,7 @@ impl SessionHeader {
                 return Err(Error::misconfigured(field, name, reason));
             }
         }
-        Ok(self)
+        Ok(())
     }
 
     pub(super) fn find<'a>(&self, values: impl Iterator<Item = &'a [u8]>) -> Presented {
@@ -118,10 +118,10 @@ mod tests {
 
     #[test]
     fn names_that_no_header_can_have_are_refused() {
-        assert!(SessionHeader::named("X-Session").checked().is_ok());
+        assert!(SessionHeader::named("X-Session").check().is_ok());
         for name in ["", "x session", "x:y", "é", "Cookie", "set-cookie"] {
-            assert!(SessionHeader::named(name).checked().is_err(), "{name:?}");
+            assert!(SessionHeader::named(name).check().is_err(), "{name:?}");
         }
-        assert!(SessionHeader::bearer().response_header_named("a b").checked().is_err());
+        assert!(SessionHeader::bearer().response_header_named("a b").check().is_err());
     }
 }

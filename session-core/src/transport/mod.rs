@@ -67,19 +67,26 @@ pub(crate) enum TransportConfig {
 
 impl TransportConfig {
     /// The namespace of an application that did not choose one.
-    pub(crate) fn default_namespace(&self) -> &str {
+    fn default_namespace(&self) -> &str {
         match self {
             Self::Cookie(cookie) => cookie.name(),
             Self::Header(header) => header.request_header(),
         }
     }
 
-    /// Checks the rules, once and for all.
-    pub(crate) fn build(self, namespace: &Namespace) -> Result<Transport, Error> {
-        Ok(match self {
-            Self::Cookie(cookie) => Transport::Cookie(CookieTransport::new(cookie, namespace)?),
-            Self::Header(header) => Transport::Header(header.checked()?),
-        })
+    /// Checks the rules, once and for all. Without a namespace of its own, the application has
+    /// one named after the cookie or header.
+    pub(crate) fn build(self, namespace: Option<&str>) -> Result<(Transport, Namespace), Error> {
+        match &self {
+            Self::Cookie(cookie) => cookie.check()?,
+            Self::Header(header) => header.check()?,
+        }
+        let namespace = Namespace::parse(namespace.unwrap_or(self.default_namespace()))?;
+        let transport = match self {
+            Self::Cookie(cookie) => Transport::Cookie(CookieTransport::new(cookie, &namespace)?),
+            Self::Header(header) => Transport::Header(header),
+        };
+        Ok((transport, namespace))
     }
 }
 

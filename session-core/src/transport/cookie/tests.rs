@@ -136,7 +136,8 @@ fn what_a_browser_would_drop_is_not_built() {
     ];
     for (cookie, field) in cases {
         let told = format!("{cookie:?}");
-        let error = CookieTransport::new(cookie, &namespace("test")).unwrap_err();
+        let built = super::super::TransportConfig::Cookie(cookie).build(Some("test"));
+        let error = built.unwrap_err();
         assert_eq!(error.context("field"), Some(field), "{told}: {error}");
     }
 }
