@@ -158,7 +158,10 @@ impl Error {
         self.0.context.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether the same call may succeed a moment later.
+    /// Whether the same may succeed a moment later.
+    ///
+    /// For a save this does not mean to say it all again: what was not written for certain (full,
+    /// conflict) is still pending, and the next commit saves it.
     pub fn is_retryable(&self) -> bool {
         matches!(
             self.kind(),

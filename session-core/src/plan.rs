@@ -11,6 +11,9 @@
 //! | live | destroyed | delete | clear |
 //! | unknown, expired, malformed | nothing, only read, or destroyed | – | clear |
 //! | unknown, expired, malformed | wrote | create, under a new id | set |
+//! | unreadable | nothing, or only read | – | clear |
+//! | unreadable | wrote | create, under a new id | set |
+//! | unreadable | destroyed | delete | clear |
 //!
 //! A request that does not use its session never gets here, nor does one whose session could
 //! not be read: both leave the store and the client's token alone.
@@ -27,6 +30,8 @@ pub(crate) enum Arrived {
     },
     /// Something that is no token, or the token of no live session.
     Dead,
+    /// The token of a session that this node cannot decode; others may.
+    Unreadable,
 }
 
 /// What the handler did. Independent flags: the order in which they were raised is no matter.
@@ -70,13 +75,15 @@ pub(crate) fn plan(arrived: Arrived, intent: Intent) -> (StoreCall, TransportCha
         (Arrived::Nothing, true, _, _) | (Arrived::Nothing, false, _, false) => {
             (StoreCall::None, TransportChange::Keep)
         }
-        (Arrived::Dead, true, _, _) | (Arrived::Dead, false, _, false) => {
+        (Arrived::Dead, true, _, _) | (Arrived::Dead | Arrived::Unreadable, false, _, false) => {
             (StoreCall::None, TransportChange::Clear)
         }
-        (Arrived::Nothing | Arrived::Dead, false, _, true) => {
+        (Arrived::Nothing | Arrived::Dead | Arrived::Unreadable, false, _, true) => {
             (StoreCall::Create, TransportChange::Set)
         }
-        (Arrived::Live { .. }, true, _, _) => (StoreCall::Delete, TransportChange::Clear),
+        (Arrived::Live { .. } | Arrived::Unreadable, true, _, _) => {
+            (StoreCall::Delete, TransportChange::Clear)
+        }
         (Arrived::Live { .. }, false, true, _) => (StoreCall::Rotate, TransportChange::Set),
         (Arrived::Live { .. }, false, false, true) => {
             (StoreCall::Replace, TransportChange::Refresh)
@@ -104,86 +111,35 @@ mod tests {
         })
     }
 
-    const ARRIVALS: [Arrived; 4] = [
+    const ARRIVALS: [Arrived; 5] = [
         Arrived::Nothing,
         Arrived::Live { touch_due: false },
         Arrived::Live { touch_due: true },
         Arrived::Dead,
+        Arrived::Unreadable,
     ];
 
     /// Every cell, written out as the documents have it.
     #[test]
     fn every_cell_is_as_documented() {
         use {StoreCall as S, TransportChange as T};
-        // changed, rotate, destroy; then nothing, live, live and due, dead
+        const NO: (S, T) = (S::None, T::Keep);
+        const CLEAR: (S, T) = (S::None, T::Clear);
+        const CREATE: (S, T) = (S::Create, T::Set);
+        const REPLACE: (S, T) = (S::Replace, T::Refresh);
+        const ROTATE: (S, T) = (S::Rotate, T::Set);
+        const TOUCH: (S, T) = (S::Touch, T::Refresh);
+        const DELETE: (S, T) = (S::Delete, T::Clear);
+        // changed, rotate, destroy; then nothing, live, live and due, dead, unreadable
         let table = [
-            (
-                (0, 0, 0),
-                [
-                    (S::None, T::Keep),
-                    (S::None, T::Keep),
-                    (S::Touch, T::Refresh),
-                    (S::None, T::Clear),
-                ],
-            ),
-            (
-                (1, 0, 0),
-                [
-                    (S::Create, T::Set),
-                    (S::Replace, T::Refresh),
-                    (S::Replace, T::Refresh),
-                    (S::Create, T::Set),
-                ],
-            ),
-            (
-                (0, 1, 0),
-                [(S::None, T::Keep), (S::Rotate, T::Set), (S::Rotate, T::Set), (S::None, T::Clear)],
-            ),
-            (
-                (1, 1, 0),
-                [
-                    (S::Create, T::Set),
-                    (S::Rotate, T::Set),
-                    (S::Rotate, T::Set),
-                    (S::Create, T::Set),
-                ],
-            ),
-            (
-                (0, 0, 1),
-                [
-                    (S::None, T::Keep),
-                    (S::Delete, T::Clear),
-                    (S::Delete, T::Clear),
-                    (S::None, T::Clear),
-                ],
-            ),
-            (
-                (1, 0, 1),
-                [
-                    (S::None, T::Keep),
-                    (S::Delete, T::Clear),
-                    (S::Delete, T::Clear),
-                    (S::None, T::Clear),
-                ],
-            ),
-            (
-                (0, 1, 1),
-                [
-                    (S::None, T::Keep),
-                    (S::Delete, T::Clear),
-                    (S::Delete, T::Clear),
-                    (S::None, T::Clear),
-                ],
-            ),
-            (
-                (1, 1, 1),
-                [
-                    (S::None, T::Keep),
-                    (S::Delete, T::Clear),
-                    (S::Delete, T::Clear),
-                    (S::None, T::Clear),
-                ],
-            ),
+            ((0, 0, 0), [NO, NO, TOUCH, CLEAR, CLEAR]),
+            ((1, 0, 0), [CREATE, REPLACE, REPLACE, CREATE, CREATE]),
+            ((0, 1, 0), [NO, ROTATE, ROTATE, CLEAR, CLEAR]),
+            ((1, 1, 0), [CREATE, ROTATE, ROTATE, CREATE, CREATE]),
+            ((0, 0, 1), [NO, DELETE, DELETE, CLEAR, DELETE]),
+            ((1, 0, 1), [NO, DELETE, DELETE, CLEAR, DELETE]),
+            ((0, 1, 1), [NO, DELETE, DELETE, CLEAR, DELETE]),
+            ((1, 1, 1), [NO, DELETE, DELETE, CLEAR, DELETE]),
         ];
         let mut cells = 0;
         for ((changed, rotate, destroy), row) in table {

@@ -1,6 +1,7 @@
 //! What a store keeps of a session.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -89,7 +90,19 @@ impl Record {
 #[derive(Clone, Default)]
 pub struct Payload {
     bytes: Bytes,
-    decoded: OnceLock<Arc<Fields>>,
+    decoded: OnceLock<(FormatId, Arc<Fields>)>,
+}
+
+/// Which way of decoding payloads a memo comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FormatId(u64);
+
+impl FormatId {
+    /// One that nobody in this process has.
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 impl Payload {
@@ -103,16 +116,22 @@ impl Payload {
         &self.bytes
     }
 
-    /// The fields, decoded by `decode` if nobody did so before.
+    /// The fields, decoded by `decode` if this format did not do so before. What another one made
+    /// of the bytes, with other keys or none, is not this one's.
     pub(crate) fn fields(
         &self,
+        format: FormatId,
         decode: impl FnOnce(&Bytes) -> Result<Fields, Error>,
     ) -> Result<Arc<Fields>, Error> {
-        if let Some(fields) = self.decoded.get() {
+        if let Some((decoder, fields)) = self.decoded.get()
+            && *decoder == format
+        {
             return Ok(Arc::clone(fields));
         }
         let fields = Arc::new(decode(&self.bytes)?);
-        Ok(Arc::clone(self.decoded.get_or_init(|| fields)))
+        // Whoever comes first is remembered.
+        let _ = self.decoded.set((format, Arc::clone(&fields)));
+        Ok(fields)
     }
 }
 
@@ -155,10 +174,13 @@ mod tests {
     #[test]
     fn a_payload_is_decoded_once_for_all_its_holders() {
         let payload = Payload::new("{}");
-        let first = payload.fields(|_| Ok(Fields::default())).unwrap();
+        let format = FormatId::new();
+        let first = payload.fields(format, |_| Ok(Fields::default())).unwrap();
         let copy = payload.clone();
-        let second = copy.fields(|_| panic!("decoded already")).unwrap();
+        let second = copy.fields(format, |_| panic!("decoded already")).unwrap();
         assert!(Arc::ptr_eq(&first, &second));
+        let other = copy.fields(FormatId::new(), |_| Ok(Fields::default())).unwrap();
+        assert!(!Arc::ptr_eq(&first, &other), "another format decodes for itself");
         assert_eq!(format!("{payload:?}"), "Payload(2 bytes)");
     }
 }

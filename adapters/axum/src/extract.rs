@@ -63,6 +63,20 @@ impl<N> Session<N> {
     }
 }
 
+impl<N> LazySession<N> {
+    /// The session itself, for use after the request.
+    pub fn into_inner(self) -> session_core::LazySession {
+        self.session
+    }
+}
+
+impl<T, N> TypedSession<T, N> {
+    /// The session itself, for use after the request.
+    pub fn into_inner(self) -> session_core::TypedSession<T> {
+        self.session
+    }
+}
+
 impl<N> Deref for Session<N> {
     type Target = session_core::Session;
 

@@ -89,7 +89,8 @@ impl IntoResponse for Failure {
             }
             Self::Session(error) => return session_error(&error),
         };
-        (status, Json(Body { error: code, message })).into_response()
+        let headers = [(CACHE_CONTROL, "no-store")];
+        (status, headers, Json(Body { error: code, message })).into_response()
     }
 }
 

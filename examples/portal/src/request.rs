@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
@@ -26,21 +27,52 @@ const MAX_DISCARDED: usize = 1024 * 1024;
 /// A JSON body, whatever type it claims to have.
 pub(crate) struct Json<T>(pub(crate) T);
 
+/// A JSON body that must be an object, whatever type it claims to have.
+pub(crate) struct JsonObject<T>(pub(crate) T);
+
 impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
-        let body = read(request.into_body()).await?;
-        serde_json::from_slice(&body).map(Self).map_err(|error| {
-            // What was sent may be a password, so none of it is repeated.
-            let reason = match error.classify() {
-                Category::Data => "the JSON has not the form expected here",
-                Category::Syntax | Category::Eof | Category::Io => "the body is not JSON",
-            };
-            let (line, column) = (error.line(), error.column());
-            Failure::bad_request(format!("{reason} (line {line}, column {column})"))
-        })
+        parse(&read_in_time(request.into_body()).await?).map(Self)
     }
+}
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonObject<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        let body = read_in_time(request.into_body()).await?;
+        let value = parse(&body)?;
+        // A list of the fields' values would be taken for them too.
+        if body.trim_ascii_start().starts_with(b"{") {
+            Ok(Self(value))
+        } else {
+            Err(Failure::bad_request("the body is a JSON object"))
+        }
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| {
+        // What was sent may be a password, so none of it is repeated.
+        let reason = match error.classify() {
+            Category::Data => "the JSON has not the form expected here",
+            Category::Syntax | Category::Eof | Category::Io => {
+                "the body is not JSON, or nested too deeply"
+            }
+        };
+        let (line, column) = (error.line(), error.column());
+        Failure::bad_request(format!("{reason} (line {line}, column {column})"))
+    })
+}
+
+/// How long a client may take to send a body.
+const BODY_WITHIN: Duration = Duration::from_secs(30);
+
+async fn read_in_time(body: Body) -> Result<Vec<u8>, Failure> {
+    let too_late = |_| Failure::bad_request("the body did not arrive in time");
+    tokio::time::timeout(BODY_WITHIN, read(body)).await.map_err(too_late)?
 }
 
 async fn read(mut body: Body) -> Result<Vec<u8>, Failure> {

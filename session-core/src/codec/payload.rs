@@ -34,7 +34,7 @@ use crate::error::Error;
 use crate::fields::Fields;
 use crate::key::Key;
 use crate::namespace::Namespace;
-use crate::record::Payload;
+use crate::record::{FormatId, Payload};
 
 const VERSION: u8 = 1;
 const COMPRESSED: u8 = 1;
@@ -49,6 +49,7 @@ type Header = [u8; 3];
 /// so codec, compression and keys can be changed while the application runs on several nodes.
 #[derive(Debug)]
 pub(crate) struct PayloadFormat {
+    id: FormatId,
     codec: Arc<dyn Codec>,
     readers: Vec<Arc<dyn Codec>>,
     compress_over: Option<usize>,
@@ -61,7 +62,8 @@ impl PayloadFormat {
     /// Payloads written by `codec`. Those of the codecs that are built in are read as well.
     pub(crate) fn new(codec: Arc<dyn Codec>, namespace: Namespace, limits: Limits) -> Self {
         let (readers, compress_over, seal) = (Vec::new(), None, None);
-        Self { codec, readers, compress_over, seal, limits, namespace }
+        let id = FormatId::new();
+        Self { id, codec, readers, compress_over, seal, limits, namespace }
     }
 
     /// Reads payloads of another codec as well, during a change from or to it.
@@ -101,6 +103,11 @@ impl PayloadFormat {
     /// returns and [`encode`](Self::encode) takes.
     pub(crate) fn codec(&self) -> &dyn Codec {
         &*self.codec
+    }
+
+    /// Tells what this format has decoded from what others have.
+    pub(crate) fn id(&self) -> FormatId {
+        self.id
     }
 
     /// How large the fields of a session may be.

@@ -57,6 +57,17 @@ impl Log {
         self.0.push(operation);
     }
 
+    /// Drops all operations on a field, as on one that nobody has and nobody wants any more.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.0.retain(|operation| operation.name().is_none_or(|known| **known != *name));
+    }
+
+    /// Whether these operations set every field that `others` concern.
+    pub(super) fn covers(&self, others: &Self) -> bool {
+        let sets = |name: &Name| self.0.iter().any(|operation| operation.name() == Some(name));
+        others.0.iter().all(|operation| operation.name().is_some_and(sets))
+    }
+
     /// Puts `later` operations behind these.
     pub(super) fn append(&mut self, later: Self) {
         for operation in later.0 {

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use super::Session;
-use super::state::{Base, Live, Pending, State};
+use tokio::sync::SemaphorePermit;
+
+use super::changes::View;
+use super::state::{Base, Live, Lost, Pending, State};
+use super::{MAX_RERUNS, Session};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::fields::Fields;
@@ -14,15 +17,48 @@ use crate::sessions::Sessions;
 use crate::store::{Created, Replaced, Touch, Touched};
 use crate::token::Token;
 
+/// Saves what is pending; fails too if something of this session was lost and nothing is pending
+/// that could make up for it, be it another clone's commit that lost it.
 pub(super) async fn commit(session: &Session) -> Result<(), Error> {
-    if session.has_nothing_to_save() {
-        return Ok(());
+    let losses = session.state().losses;
+    let (result, turn) = match session.has_nothing_to_save() {
+        Some(turn) => (Ok(Saved::Nothing), Some(turn)),
+        None => save(session).await,
+    };
+    drop(turn);
+    if result? == Saved::Nothing {
+        let state = session.state();
+        if let Some(lost) = &state.lost {
+            return Err(lost.to_error());
+        }
+        if state.losses != losses {
+            let message = "another commit of this session has lost what was to be saved";
+            return Err(Error::new(ErrorKind::Timeout, message).during("commit"));
+        }
     }
+    Ok(())
+}
+
+/// Whether a commit had anything to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Saved {
+    Nothing,
+    Something,
+}
+
+/// Saves what is pending. Nobody else does as long as the permit is held.
+pub(super) async fn save(session: &Session) -> (Result<Saved, Error>, Option<SemaphorePermit<'_>>) {
     // Fails only once closed, which it never is.
-    let _one_at_a_time = session.0.committing.acquire().await;
+    let turn = session.0.committing.acquire().await.ok();
     let mut attempt = Attempt::begin(session);
     let result = attempt.write().await;
-    attempt.end(result).map_err(|error| error.during("commit"))
+    (attempt.end(result).map_err(|error| error.during("commit")), turn)
+}
+
+impl Lost {
+    pub(super) fn to_error(&self) -> Error {
+        Error::new(self.kind, "an earlier save of this request failed").during("commit")
+    }
 }
 
 /// A commit under way. It has taken what was pending out of the session, and puts it back when
@@ -42,10 +78,12 @@ impl<'a> Attempt<'a> {
     fn begin(session: &'a Session) -> Self {
         let mut state = session.state();
         state.version += 1;
+        let pending = std::mem::take(&mut state.pending);
+        state.in_flight = Some(pending.clone());
         Self {
             session,
             base: state.base.clone(),
-            pending: std::mem::take(&mut state.pending),
+            pending,
             in_doubt: false,
             saved: false,
             ended: false,
@@ -67,7 +105,7 @@ impl<'a> Attempt<'a> {
             let done = match (call, self.base.live().cloned()) {
                 (StoreCall::None, _) => true,
                 (StoreCall::Touch, Some(live)) => return Ok(self.touch(live, now).await),
-                (StoreCall::Delete, Some(live)) => self.delete(&live.key).await?,
+                (StoreCall::Delete, _) => self.delete().await?,
                 (StoreCall::Replace | StoreCall::Rotate, Some(live)) => {
                     if turn.is_none() {
                         turn = sessions.turns().wait(&live.key, attempt > 0).await;
@@ -84,7 +122,12 @@ impl<'a> Attempt<'a> {
                 (_, None) => true,
             };
             if done {
-                return Ok(change);
+                // A client that was told how long to keep its token is told anew.
+                let is_news = self.pending.timeouts.is_some();
+                return Ok(match change {
+                    TransportChange::Refresh if is_news => TransportChange::Set,
+                    change => change,
+                });
             }
         }
         Err(Error::new(ErrorKind::Conflict, "other requests kept writing to this session")
@@ -105,6 +148,13 @@ impl<'a> Attempt<'a> {
         let key = Key::of(&token, sessions.namespace());
         let (record, fields) = self.draft(&key, now)?;
         self.in_doubt = true;
+        if let (Base::Unreadable(old), true) = (&self.base, record.subject.is_some()) {
+            // Whoever signs in leaves no session behind that other nodes can still read.
+            let deleted = sessions.store().delete(old).await;
+            self.in_doubt = deleted.is_ok();
+            deleted?;
+            self.base = Base::Dead;
+        }
         let created = sessions.store().create(&key, &record).await;
         self.in_doubt = false;
         match created? {
@@ -152,9 +202,14 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    async fn delete(&mut self, key: &Key) -> Result<bool, Error> {
+    async fn delete(&mut self) -> Result<bool, Error> {
+        let sessions = self.sessions();
         self.in_doubt = true;
-        let deleted = self.sessions().store().delete(key).await;
+        let deleted = match &self.base {
+            Base::Live(live) => sessions.end(&live.key, &live.record).await,
+            Base::Unreadable(key) => sessions.store().delete(key).await,
+            Base::Nothing | Base::Dead => Ok(false),
+        };
         self.in_doubt = false;
         deleted?;
         self.base = Base::Dead;
@@ -243,28 +298,32 @@ impl<'a> Attempt<'a> {
         self.saved = true;
     }
 
-    fn end(mut self, result: Result<TransportChange, Error>) -> Result<(), Error> {
+    fn end(mut self, result: Result<TransportChange, Error>) -> Result<Saved, Error> {
         self.ended = true;
+        let pending = std::mem::take(&mut self.pending);
         let mut state = self.session.state();
         state.version += 1;
+        state.in_flight = None;
         state.base = std::mem::replace(&mut self.base, Base::Nothing);
         let result = match result {
             Ok(change) => {
                 state.tell(change);
-                if self.saved {
+                if state.lost.as_ref().is_some_and(|lost| pending.covers(&lost.pending)) {
                     state.lost = None;
                 }
-                Ok(())
+                Ok(if self.saved { Saved::Something } else { Saved::Nothing })
             }
             Err(error) => {
-                if error.kind() == ErrorKind::Gone {
-                    state.base = Base::Dead;
-                    state.tell(TransportChange::Clear);
-                    state.lost = Some(ErrorKind::Gone);
-                } else if error.is_outcome_unknown() {
-                    state.lost = Some(error.kind());
-                } else {
-                    state.pending.put_back(std::mem::take(&mut self.pending));
+                match error.kind() {
+                    ErrorKind::Gone => {
+                        state.base = Base::Dead;
+                        state.tell(TransportChange::Clear);
+                        state.lose(ErrorKind::Gone, pending);
+                    }
+                    // Nothing that comes later makes it possible.
+                    ErrorKind::Misuse => state.lose(ErrorKind::Misuse, pending),
+                    kind if error.is_outcome_unknown() => state.lose(kind, pending),
+                    _ => state.pending.put_back(pending),
                 }
                 Err(error)
             }
@@ -281,15 +340,20 @@ impl Drop for Attempt<'_> {
         if self.ended {
             return;
         }
+        let pending = std::mem::take(&mut self.pending);
         let mut state = self.session.state();
         state.version += 1;
+        state.in_flight = None;
         if self.in_doubt {
-            state.lost = Some(ErrorKind::Timeout);
+            state.lose(ErrorKind::Timeout, pending);
+            drop(state);
+            // Runs closures of the application, one of which may be why this is dropped.
+            if !std::thread::panicking() {
+                self.session.show_pending();
+            }
         } else {
-            state.pending.put_back(std::mem::take(&mut self.pending));
+            state.pending.put_back(pending);
         }
-        drop(state);
-        self.session.show_pending();
     }
 }
 
@@ -315,25 +379,33 @@ impl State {
 
 impl Session {
     /// Settles a commit that needs no store: that of most requests. Not while another one is
-    /// under way, which may have something to tell the client.
-    pub(super) fn has_nothing_to_save(&self) -> bool {
-        let Ok(_no_other) = self.0.committing.try_acquire() else { return false };
+    /// under way, which may have something to tell the client. Nobody else saves as long as the
+    /// permit is held.
+    pub(super) fn has_nothing_to_save(&self) -> Option<SemaphorePermit<'_>> {
+        let turn = self.0.committing.try_acquire().ok()?;
         let mut state = self.state();
         let now = self.sessions().clock().now();
         let (call, change) = self.sessions().plan(&state.base, &state.pending, now);
-        if call == StoreCall::None {
-            state.tell(change);
+        if call != StoreCall::None {
+            return None;
         }
-        call == StoreCall::None
+        state.tell(change);
+        if state.pending.destroy {
+            // Done, there being nothing to destroy.
+            state.pending = Pending::default();
+            state.view = View::default();
+            state.version += 1;
+        }
+        Some(turn)
     }
 
     /// Lays what is still pending over the base as it now is.
     fn show_pending(&self) {
-        loop {
+        for _ in 0..MAX_RERUNS {
             let (version, pending, base) = {
                 let mut state = self.state();
                 if state.pending.log.is_empty() {
-                    state.view = super::changes::View::default();
+                    state.view = View::default();
                     return;
                 }
                 (state.version, state.pending.clone(), state.base.clone())

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::OnceCell;
 
 use super::state::Base;
-use super::{Session, State};
+use super::{Session, State, commit};
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
 use crate::plan::TransportChange;
@@ -27,6 +28,8 @@ struct Lazy {
     sessions: Sessions,
     presented: Presented,
     session: OnceCell<Session>,
+    /// The response has begun. A session that is loaded later has to know.
+    responded: AtomicBool,
 }
 
 /// What is left to do when a request has been handled.
@@ -43,7 +46,8 @@ pub struct Finished {
 
 impl LazySession {
     pub(crate) fn new(sessions: Sessions, presented: Presented) -> Self {
-        Self(Arc::new(Lazy { sessions, presented, session: OnceCell::new() }))
+        let (session, responded) = (OnceCell::new(), AtomicBool::new(false));
+        Self(Arc::new(Lazy { sessions, presented, session, responded }))
     }
 
     /// The session; loaded by the first call, the same for all later ones.
@@ -68,7 +72,11 @@ impl LazySession {
                 self.read(consistency).await.map_err(|error| error.during("load"))?;
             Ok(Session::open(self.0.sessions.clone(), base, source))
         };
-        self.0.session.get_or_try_init(load).await.cloned()
+        let session = self.0.session.get_or_try_init(load).await?;
+        if self.0.responded.load(Ordering::SeqCst) {
+            session.state().responded = true;
+        }
+        Ok(session.clone())
     }
 
     /// The session, if somebody has loaded it.
@@ -82,7 +90,7 @@ impl LazySession {
     }
 
     async fn read(&self, consistency: Consistency) -> Result<(Base, Option<Source>), Error> {
-        let Lazy { sessions, presented, session: _ } = &*self.0;
+        let Lazy { sessions, presented, session: _, responded: _ } = &*self.0;
         let token = match presented {
             Presented::Nothing => return Ok((Base::Nothing, None)),
             Presented::Malformed => return Ok((Base::Dead, None)),
@@ -107,7 +115,7 @@ impl LazySession {
         live.or_else(|error| match error.kind() {
             ErrorKind::Corrupt | ErrorKind::TooLarge => {
                 tracing::error!(%error, ?key, "a stored session cannot be read");
-                Ok((Base::Dead, None))
+                Ok((Base::Unreadable(key), None))
             }
             _ => Err(error),
         })
@@ -119,26 +127,33 @@ impl LazySession {
     /// `refused` says that the response is an error already, so that a failure which the handler
     /// has seen and answered is not answered a second time.
     pub async fn finish(&self, refused: bool) -> Finished {
+        self.0.responded.store(true, Ordering::SeqCst);
         let Some(session) = self.loaded() else { return Finished::default() };
-        let failed = session.commit().await.err();
-        self.finished(session, failed, refused)
+        let (saved, _turn) = commit::save(session).await;
+        self.finished(session, saved.err(), refused)
     }
 
     /// As [`finish`](LazySession::finish), for the many requests that leave nothing to save, and
     /// so nothing to wait for. `None` if there is.
     pub fn finish_at_once(&self, refused: bool) -> Option<Finished> {
-        let Some(session) = self.loaded() else { return Some(Finished::default()) };
-        session.has_nothing_to_save().then(|| self.finished(session, None, refused))
+        let Some(session) = self.loaded() else {
+            self.0.responded.store(true, Ordering::SeqCst);
+            // Unless it has been loaded in this very moment.
+            return self.loaded().is_none().then(Finished::default);
+        };
+        let _turn = session.has_nothing_to_save()?;
+        self.0.responded.store(true, Ordering::SeqCst);
+        Some(self.finished(session, None, refused))
     }
 
+    /// Ends the time in which the client can be told anything. The caller holds the permit to
+    /// save, so nothing that has to be told comes in between.
     fn finished(&self, session: &Session, failed: Option<Error>, refused: bool) -> Finished {
         let mut state = session.state();
         state.responded = true;
-        let error = match (failed, state.lost) {
+        let error = match (failed, &state.lost) {
             (Some(error), _) => Some(error),
-            (None, Some(kind)) if !refused => {
-                Some(Error::new(kind, "an earlier save of this request failed").during("commit"))
-            }
+            (None, Some(lost)) if !refused => Some(lost.to_error()),
             _ => None,
         };
         let header = self.0.sessions.response_value(&state);

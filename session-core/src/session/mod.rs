@@ -24,7 +24,7 @@ pub(crate) use self::state::Live;
 use self::state::{Base, State};
 use crate::clock::Timestamp;
 use crate::codec;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::fields::Field;
 use crate::key::Key;
 use crate::sessions::{Handle, Sessions};
@@ -129,7 +129,9 @@ impl Session {
         let mut state = self.state();
         let there = state.get(name).is_some();
         if there {
-            state.push(Operation::Remove(name.into()));
+            let name: Name = name.into();
+            state.push(Operation::Remove(Arc::clone(&name)));
+            state.forget_absent(Some(&name));
         }
         there
     }
@@ -139,6 +141,7 @@ impl Session {
         let mut state = self.state();
         if !state.has_no_fields() {
             state.push(Operation::Clear);
+            state.forget_absent(None);
         }
     }
 
@@ -184,23 +187,30 @@ impl Session {
     /// Runs the closure outside the lock, so it may use this session, and logs it once what it
     /// was given is what the field holds.
     fn push_update(&self, name: Name, recompute: Recompute) -> Result<(), Error> {
-        loop {
-            let (version, present) = {
-                let state = self.state();
-                (state.version, state.get(&name).map(Bytes::copy_from_slice))
-            };
+        for _ in 0..MAX_RERUNS {
+            let present = self.state().get(&name).map(Bytes::copy_from_slice);
             let value = recompute(present.as_deref())?;
             let mut state = self.state();
-            if state.version == version {
+            if state.get(&name) == present.as_deref() {
                 if value.is_some() || present.is_some() {
+                    let is_gone = value.is_none();
                     state.view.put(&name, value);
-                    state.push(Operation::Update(name, recompute));
+                    state.push(Operation::Update(Arc::clone(&name), recompute));
+                    if is_gone {
+                        state.forget_absent(Some(&name));
+                    }
                 }
                 return Ok(());
             }
         }
+        let message = "the field changed each time its new value had been computed";
+        Err(Error::new(ErrorKind::Misuse, message).with("field", name))
     }
 }
+
+/// How often a closure is run again because the session changed under it, before the closure
+/// itself is taken for the cause.
+const MAX_RERUNS: usize = 64;
 
 /// # Identity
 impl Session {
@@ -211,7 +221,11 @@ impl Session {
     pub fn log_in(&self, subject: Subject) {
         let mut state = self.state();
         if state.subject().is_some_and(|present| *present != subject) {
+            // Circumstances of this client, not data of the other subject.
+            let (device, timeouts) = (state.pending.device.take(), state.pending.timeouts.take());
             state.restart();
+            state.pending.device = device;
+            state.pending.timeouts = timeouts;
         }
         state.pending.subject = Some(subject);
         state.version += 1;
@@ -223,7 +237,7 @@ impl Session {
         self.state().restart();
     }
 
-    /// Ends the session, whatever else the handler does with it.
+    /// Ends the session, whatever else the handler does with it until it is saved.
     pub fn destroy(&self) {
         let mut state = self.state();
         state.pending.destroy = true;
@@ -260,8 +274,7 @@ impl Session {
 
     /// On what device.
     pub fn device(&self) -> Option<Arc<Device>> {
-        let state = self.state();
-        state.pending.device.clone().or_else(|| state.record()?.device.clone())
+        self.state().device().cloned()
     }
 }
 
@@ -269,7 +282,7 @@ impl Session {
 impl Session {
     /// Whether the store has this session.
     pub fn exists(&self) -> bool {
-        self.state().record().is_some()
+        self.state().live().is_some()
     }
 
     /// Whether the session holds no fields.
@@ -279,34 +292,32 @@ impl Session {
 
     /// When the session began, once it is stored.
     pub fn created_at(&self) -> Option<Timestamp> {
-        Some(self.state().record()?.created_at)
+        Some(self.state().live()?.record.created_at)
     }
 
     /// When the client last proved who it is, as stored.
     pub fn authenticated_at(&self) -> Option<Timestamp> {
-        self.state().record()?.authenticated_at
+        self.state().live()?.record.authenticated_at
     }
 
     /// When the session ends unless it is used, as stored.
     pub fn idle_deadline(&self) -> Option<Timestamp> {
-        Some(self.state().base.live()?.idle_deadline)
+        Some(self.state().live()?.idle_deadline)
     }
 
     /// When the session ends whatever happens, as stored.
     pub fn absolute_deadline(&self) -> Option<Timestamp> {
-        Some(self.state().record()?.absolute_deadline)
+        Some(self.state().live()?.record.absolute_deadline)
     }
 
     /// The timeouts in force: the session's own, else the application's.
     pub fn timeouts(&self) -> Timeouts {
-        let state = self.state();
-        let own = state.pending.timeouts.unwrap_or_else(|| state.record()?.timeouts);
-        own.unwrap_or(self.0.sessions.policy().timeouts)
+        self.state().timeouts().unwrap_or(self.0.sessions.policy().timeouts)
     }
 
     /// The public name of the session in its subject's list, once it is stored.
     pub fn handle(&self) -> Option<Handle> {
-        Some(Handle::of(&self.state().base.live()?.key))
+        Some(Handle::of(&self.state().live()?.key))
     }
 
     /// Where this request read the session from, `None` if there was none to read.
@@ -326,9 +337,9 @@ impl Session {
     ///   stays so.
     /// - [`ErrorKind::Conflict`](crate::ErrorKind::Conflict): other requests kept writing.
     /// - [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge),
-    ///   [`ErrorKind::Full`](crate::ErrorKind::Full),
-    ///   [`ErrorKind::Misuse`](crate::ErrorKind::Misuse): nothing was written, all is still
-    ///   pending.
+    ///   [`ErrorKind::Full`](crate::ErrorKind::Full): nothing was written, all is still pending.
+    /// - [`ErrorKind::Misuse`](crate::ErrorKind::Misuse): the client cannot be told any more.
+    ///   Nothing was written, and nothing is pending.
     /// - [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable),
     ///   [`ErrorKind::Timeout`](crate::ErrorKind::Timeout): nobody knows whether it was written.
     ///   It is not tried again, so nothing happens twice.
@@ -409,5 +420,5 @@ fn encode<T: Serialize>(sessions: &Sessions, name: &str, value: &T) -> Result<By
 }
 
 fn computed_nothing() -> Error {
-    Error::new(crate::ErrorKind::Misuse, "an update computed nothing")
+    Error::new(ErrorKind::Misuse, "an update computed nothing")
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::changes::{Log, Operation, View};
+use super::changes::{Log, Name, Operation, View};
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
 use crate::fields::Fields;
@@ -19,6 +19,8 @@ pub(super) enum Base {
     Nothing,
     Live(Live),
     Dead,
+    /// A session that this node cannot decode.
+    Unreadable(Key),
 }
 
 /// A session as last seen in the store.
@@ -36,7 +38,7 @@ impl Base {
     pub(super) fn live(&self) -> Option<&Live> {
         match self {
             Self::Live(live) => Some(live),
-            Self::Nothing | Self::Dead => None,
+            Self::Nothing | Self::Dead | Self::Unreadable(_) => None,
         }
     }
 
@@ -54,6 +56,7 @@ impl Base {
             Self::Nothing => Arrived::Nothing,
             Self::Live(live) => Arrived::Live { touch_due: touch_due(live) },
             Self::Dead => Arrived::Dead,
+            Self::Unreadable(_) => Arrived::Unreadable,
         }
     }
 }
@@ -85,6 +88,18 @@ impl Pending {
         }
     }
 
+    /// Whether saving this makes up for the loss of `other`: nothing of that one is missing.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let Self { log, restart, rotate, destroy, subject, device, timeouts } = other;
+        let of_itself = *restart || *rotate || subject.is_some();
+        self.destroy
+            || self.log.covers(log)
+                && !destroy
+                && (!of_itself || *subject == self.subject && (!rotate || self.rotate) && !restart)
+                && (device.is_none() || self.device.is_some())
+                && (timeouts.is_none() || self.timeouts.is_some())
+    }
+
     /// Puts what was taken for a commit that did not happen back, before what came later.
     pub(super) fn put_back(&mut self, earlier: Self) {
         let later = std::mem::replace(self, earlier);
@@ -104,18 +119,28 @@ impl Pending {
     }
 }
 
+/// What was not saved, and why.
+pub(super) struct Lost {
+    pub(super) kind: ErrorKind,
+    pub(super) pending: Pending,
+}
+
 pub(super) struct State {
     pub(super) base: Base,
     /// The fields with the pending log applied.
     pub(super) view: View,
     pub(super) pending: Pending,
+    /// What a commit under way is about to save: still what this request wants.
+    pub(super) in_flight: Option<Pending>,
     /// Moves with every change of the above, so that a closure which ran outside the lock knows
     /// whether what it saw still holds.
     pub(super) version: u64,
     /// What earlier commits of this request want the client to be told.
     pub(super) transport: TransportChange,
-    /// The last commit failed, and what it was to save is lost.
-    pub(super) lost: Option<ErrorKind>,
+    /// What a commit was to save and nobody knows to be saved.
+    pub(super) lost: Option<Lost>,
+    /// How often something was lost.
+    pub(super) losses: u64,
     /// The response has begun: no token can be handed over any more.
     pub(super) responded: bool,
 }
@@ -126,16 +151,18 @@ impl State {
             base,
             view: View::default(),
             pending: Pending::default(),
+            in_flight: None,
             version: 0,
             transport: TransportChange::Keep,
             lost: None,
+            losses: 0,
             responded: false,
         }
     }
 
     /// The stored fields that the view lies over.
     pub(super) fn base_fields(&self) -> &Fields {
-        self.base.fields(self.pending.restart)
+        self.base.fields(self.starts_over())
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&[u8]> {
@@ -146,13 +173,36 @@ impl State {
         self.view.is_empty(self.base_fields())
     }
 
-    /// The stored record, unless this request starts over.
-    pub(super) fn record(&self) -> Option<&Record> {
-        self.base.live().filter(|_| !self.pending.restart).map(|live| &*live.record)
+    /// The stored session, unless this request starts over.
+    pub(super) fn live(&self) -> Option<&Live> {
+        self.base.live().filter(|_| !self.starts_over())
+    }
+
+    /// What this request wants, latest first.
+    fn wanted(&self) -> impl Iterator<Item = &Pending> {
+        // What was to be saved before the request started over is wanted no more.
+        let in_flight = self.in_flight.as_ref().filter(|_| !self.pending.restart);
+        std::iter::once(&self.pending).chain(in_flight)
+    }
+
+    fn starts_over(&self) -> bool {
+        self.wanted().any(|pending| pending.restart)
     }
 
     pub(super) fn subject(&self) -> Option<&Subject> {
-        self.pending.subject.as_ref().or_else(|| self.record()?.subject.as_ref())
+        let wanted = self.wanted().find_map(|pending| pending.subject.as_ref());
+        wanted.or_else(|| self.live()?.record.subject.as_ref())
+    }
+
+    pub(super) fn device(&self) -> Option<&Arc<Device>> {
+        let wanted = self.wanted().find_map(|pending| pending.device.as_ref());
+        wanted.or_else(|| self.live()?.record.device.as_ref())
+    }
+
+    /// Timeouts of the session's own.
+    pub(super) fn timeouts(&self) -> Option<Timeouts> {
+        let wanted = self.wanted().find_map(|pending| pending.timeouts);
+        wanted.unwrap_or_else(|| self.live()?.record.timeouts)
     }
 
     /// Logs an operation and shows its effect; `Update` shows through `put`, by its caller.
@@ -167,12 +217,27 @@ impl State {
         self.version += 1;
     }
 
+    /// Drops what would only say that there is no field where nothing is stored anyway: that is
+    /// no reason to create a session.
+    pub(super) fn forget_absent(&mut self, name: Option<&Name>) {
+        if self.live().is_none() && self.in_flight.is_none() {
+            match name {
+                Some(name) => self.pending.log.forget(name),
+                None => self.pending.log = Log::default(),
+            }
+        }
+    }
+
+    /// Remembers that what was to be saved may not be.
+    pub(super) fn lose(&mut self, kind: ErrorKind, pending: Pending) {
+        self.losses += 1;
+        self.lost = Some(Lost { kind, pending });
+    }
+
     /// Forgets all content and starts from nothing, under a new id.
     pub(super) fn restart(&mut self) {
-        let Pending { destroy, timeouts: _, log: _, restart: _, rotate: _, subject: _, device: _ } =
-            std::mem::take(&mut self.pending);
-        self.pending.destroy = destroy;
-        self.pending.restart = true;
+        let destroy = self.pending.destroy;
+        self.pending = Pending { restart: true, destroy, ..Pending::default() };
         self.view = View::default();
         self.version += 1;
     }

@@ -97,7 +97,7 @@ impl Sessions {
     pub async fn revoke(&self, subject: &Subject, handle: Handle) -> Result<bool, Error> {
         let found = self.find_all(subject).await?;
         match found.iter().find(|(key, _)| Handle::of(key) == handle) {
-            Some((key, _)) => self.store().delete(key).await,
+            Some((key, record)) => self.end(key, record).await,
             None => Ok(false),
         }
     }
@@ -130,13 +130,32 @@ impl Sessions {
             let mut found = self.find_all(subject).await?;
             found.retain(|(key, _)| Some(*key) != spared);
             if found.is_empty() {
-                break;
+                return Ok(revoked);
             }
             for (key, _) in found {
                 revoked += usize::from(self.store().delete(&key).await?);
             }
         }
-        Ok(revoked)
+        let message = "new sessions of this subject appeared as fast as others were signed out";
+        Err(Error::new(ErrorKind::Conflict, message).during("revoke").with("revoked", revoked))
+    }
+
+    /// Ends a session as it was read, also if it has been given a new id since.
+    pub(crate) async fn end(&self, key: &Key, record: &Record) -> Result<bool, Error> {
+        if self.store().delete(key).await? {
+            return Ok(true);
+        }
+        // It may have moved. Its successors are in its partition and began when it did.
+        let (Some(subject), Some(_)) = (&record.subject, self.store().subjects()) else {
+            return Ok(false);
+        };
+        let mut ended = false;
+        for (successor, moved) in self.find_all(subject).await? {
+            let is_its_own =
+                successor.partition() == key.partition() && moved.created_at == record.created_at;
+            ended |= is_its_own && self.store().delete(&successor).await?;
+        }
+        Ok(ended)
     }
 
     async fn find_all(&self, subject: &Subject) -> Result<Vec<(Key, Arc<Record>)>, Error> {

@@ -190,7 +190,8 @@ impl Sessions {
 
     /// A record as read, with its fields decoded unless somebody did so before.
     pub(crate) fn live(&self, token: Token, key: Key, record: Arc<Record>) -> Result<Live, Error> {
-        let fields = record.payload.fields(|bytes| self.0.format.decode(&key, bytes))?;
+        let fields =
+            record.payload.fields(self.0.format.id(), |bytes| self.0.format.decode(&key, bytes))?;
         let idle_deadline = record.idle_deadline;
         Ok(Live { token, key, record, fields, idle_deadline })
     }

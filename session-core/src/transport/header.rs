@@ -56,11 +56,11 @@ impl SessionHeader {
 
     pub(super) fn check(&self) -> Result<(), Error> {
         for (field, name) in [("header", &self.request), ("response_header", &self.response)] {
-            if name.is_empty() || !name.bytes().all(is_token_byte) {
+            if !(1..=64).contains(&name.len()) || !name.bytes().all(is_token_byte) {
                 return Err(Error::misconfigured(
                     field,
-                    format_args!("{name:?}"),
-                    "a header name is one or more token characters (RFC 9110, section 5.1)",
+                    format_args!("{name:.80?}"),
+                    "a header name is 1 to 64 token characters (RFC 9110, section 5.1)",
                 ));
             }
             if ["cookie", "set-cookie", "set-cookie2"].contains(&name.as_str()) {
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn names_that_no_header_can_have_are_refused() {
         assert!(SessionHeader::named("X-Session").check().is_ok());
-        for name in ["", "x session", "x:y", "é", "Cookie", "set-cookie"] {
+        for name in ["", "x session", "x:y", "é", "Cookie", "set-cookie", &"x".repeat(65)] {
             assert!(SessionHeader::named(name).check().is_err(), "{name:?}");
         }
         assert!(SessionHeader::bearer().response_header_named("a b").check().is_err());

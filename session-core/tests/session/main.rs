@@ -5,6 +5,7 @@
 mod cancellation;
 mod failures;
 mod identity;
+mod interleavings;
 mod lifecycle;
 mod merging;
 mod plan;

@@ -7,7 +7,7 @@ use session_kit::axum::{LazySession, Session};
 use session_kit::{Consistency, Device};
 
 use crate::reply::Failure;
-use crate::request::{Checked, Client, Json};
+use crate::request::{Checked, Client, JsonObject};
 use crate::time::Rfc3339;
 use crate::user::{Credentials, sign_in};
 
@@ -20,7 +20,7 @@ pub(super) struct User {
 pub(super) async fn log_in(
     session: LazySession,
     Client(device): Client,
-    Json(credentials): Json<Credentials>,
+    JsonObject(credentials): JsonObject<Credentials>,
 ) -> Result<axum::Json<User>, Failure> {
     let subject = credentials.verify().ok_or(Failure::BadCredentials)?;
     let session = session.load().await?;

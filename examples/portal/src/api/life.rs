@@ -8,7 +8,7 @@ use session_kit::Timeouts;
 use session_kit::axum::Session;
 
 use crate::reply::Failure;
-use crate::request::Json;
+use crate::request::JsonObject;
 
 /// Without a session there is no id to change, and nothing happens.
 pub(super) async fn rotate(session: Session) -> StatusCode {
@@ -24,12 +24,15 @@ pub(super) struct AskedTimeouts {
 
 pub(super) async fn set_timeouts(
     session: Session,
-    Json(asked): Json<AskedTimeouts>,
+    JsonObject(asked): JsonObject<AskedTimeouts>,
 ) -> Result<StatusCode, Failure> {
     let AskedTimeouts { idle_ms, absolute_ms } = asked;
-    let timeouts =
-        Timeouts::new(Duration::from_millis(idle_ms), Duration::from_millis(absolute_ms))
-            .map_err(|error| Failure::bad_request(error.to_string()))?;
+    let [idle, absolute] = [idle_ms, absolute_ms].map(Duration::from_millis);
+    let Ok(timeouts) = Timeouts::new(idle, absolute) else {
+        let reason =
+            "`idle_ms` is 1 at least and `absolute_ms` at most, which is ten years at most";
+        return Err(Failure::bad_request(reason));
+    };
     if !session.exists() {
         return Err(Failure::NoSession);
     }

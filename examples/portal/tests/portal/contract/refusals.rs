@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use crate::process::Portal;
 
 #[tokio::test]
@@ -45,4 +47,16 @@ async fn what_other_sites_send_is_refused() {
     for headers in [[("sec-fetch-site", "same-origin")], [("origin", &*own)]] {
         client.send("POST", "/api/counter", &headers, "").await.expect(204);
     }
+}
+
+#[tokio::test]
+async fn a_list_is_no_object() {
+    let portal = Portal::start().await;
+    let mut client = portal.client();
+    let credentials = json!(["u1001", "demo"]);
+    let answer = client.post_json("/api/login", &credentials).await;
+    answer.expect_error(400, "bad_request").expect_no_cookie();
+    client.log_in("u1001").await;
+    client.put("/api/timeouts", &json!([1, 2])).await.expect_error(400, "bad_request");
+    client.get("/api/me").await.expect(200);
 }
