@@ -29,10 +29,7 @@ use crate::clock::ManualClock;
 /// struct Server {
 ///     namespace: String,
 ///     store: Arc<dyn Store>,
-/// }
-///
-/// async fn connect(namespace: &str) -> Arc<dyn Store> {
-///     unimplemented!("a new connection for {namespace}")
+///     connect: fn(namespace: &str) -> Arc<dyn Store>,
 /// }
 ///
 /// #[async_trait]
@@ -57,7 +54,7 @@ use crate::clock::ManualClock;
 ///     }
 ///
 ///     async fn reopen(&self) -> Option<Arc<dyn Store>> {
-///         Some(connect(&self.namespace).await)
+///         Some((self.connect)(&self.namespace))
 ///     }
 /// }
 /// ```

@@ -23,8 +23,13 @@ const THREADS: usize = 4;
 ///
 /// ```
 /// # use session_testkit::Harness;
-/// # async fn redis() -> session_testkit::InProcess { unimplemented!() }
-/// # async fn memory() -> session_testkit::InProcess { unimplemented!() }
+/// # mod map_store { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/map_store.rs")); }
+/// # use session_testkit::{InProcess, ManualClock};
+/// # async fn memory() -> InProcess {
+/// #     let clock = ManualClock::default();
+/// #     InProcess::new(map_store::MapStore::new(clock.clone()), clock)
+/// # }
+/// # async fn redis() -> InProcess { memory().await }
 /// mod memory_store {
 ///     session_testkit::store_tests!(super::memory);
 /// }

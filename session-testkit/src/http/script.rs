@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 ///
 /// ```
 /// # use session_testkit::http::Target;
-/// # async fn start() -> Target { unimplemented!() }
+/// # async fn start() -> Target { Target::new(([127, 0, 0, 1], 3000).into(), "id") }
 /// mod axum {
 ///     session_testkit::http_tests!(super::start);
 /// }
