@@ -66,7 +66,7 @@ impl Lost {
 struct Attempt<'a> {
     session: &'a Session,
     base: Base,
-    pending: Pending,
+    pending: Arc<Pending>,
     /// A write was sent and has not been answered.
     in_doubt: bool,
     /// What was pending is in the store now.
@@ -78,8 +78,8 @@ impl<'a> Attempt<'a> {
     fn begin(session: &'a Session) -> Self {
         let mut state = session.state();
         state.version += 1;
-        let pending = std::mem::take(&mut state.pending);
-        state.in_flight = Some(pending.clone());
+        let pending = Arc::new(std::mem::take(&mut state.pending));
+        state.in_flight = Some(Arc::clone(&pending));
         Self {
             session,
             base: state.base.clone(),
@@ -150,9 +150,7 @@ impl<'a> Attempt<'a> {
         self.in_doubt = true;
         if let (Base::Unreadable(old), true) = (&self.base, record.subject.is_some()) {
             // Whoever signs in leaves no session behind that other nodes can still read.
-            let deleted = sessions.store().delete(old).await;
-            self.in_doubt = deleted.is_ok();
-            deleted?;
+            sessions.store().delete(old).await?;
             self.base = Base::Dead;
         }
         let created = sessions.store().create(&key, &record).await;
@@ -244,7 +242,7 @@ impl<'a> Attempt<'a> {
     fn draft(&self, key: &Key, now: Timestamp) -> Result<(Record, Arc<Fields>), Error> {
         let sessions = self.sessions();
         let Pending { log, restart, rotate: _, destroy: _, subject, device, timeouts } =
-            &self.pending;
+            &*self.pending;
         let previous = self.base.live().filter(|_| !*restart);
         let view = log.replay(self.base.fields(*restart))?;
         let (fields, payload) = match previous {
@@ -298,12 +296,17 @@ impl<'a> Attempt<'a> {
         self.saved = true;
     }
 
-    fn end(mut self, result: Result<TransportChange, Error>) -> Result<Saved, Error> {
-        self.ended = true;
-        let pending = std::mem::take(&mut self.pending);
-        let mut state = self.session.state();
+    /// What was under way, which from now on is either saved, lost or pending again.
+    fn take_back(&mut self, state: &mut State) -> Pending {
         state.version += 1;
         state.in_flight = None;
+        Arc::unwrap_or_clone(std::mem::take(&mut self.pending))
+    }
+
+    fn end(mut self, result: Result<TransportChange, Error>) -> Result<Saved, Error> {
+        self.ended = true;
+        let mut state = self.session.state();
+        let pending = self.take_back(&mut state);
         state.base = std::mem::replace(&mut self.base, Base::Nothing);
         let result = match result {
             Ok(change) => {
@@ -340,10 +343,8 @@ impl Drop for Attempt<'_> {
         if self.ended {
             return;
         }
-        let pending = std::mem::take(&mut self.pending);
         let mut state = self.session.state();
-        state.version += 1;
-        state.in_flight = None;
+        let pending = self.take_back(&mut state);
         if self.in_doubt {
             state.lose(ErrorKind::Timeout, pending);
             drop(state);

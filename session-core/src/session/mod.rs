@@ -344,6 +344,9 @@ impl Session {
     ///   [`ErrorKind::Timeout`](crate::ErrorKind::Timeout): nobody knows whether it was written.
     ///   It is not tried again, so nothing happens twice.
     ///
+    /// A commit saves for all clones of this session. So one that finds nothing left to save fails
+    /// as well if an earlier one has lost what it was to save.
+    ///
     /// Cancelling the call leaves the stored session as before or as after.
     pub async fn commit(&self) -> Result<(), Error> {
         commit::commit(self).await

@@ -88,14 +88,16 @@ impl Pending {
         }
     }
 
-    /// Whether saving this makes up for the loss of `other`: nothing of that one is missing.
+    /// Whether saving this makes up for the loss of `other`: nothing of that one is missing, or
+    /// the session has ended or started over, and nothing of it is wanted any more.
     pub(super) fn covers(&self, other: &Self) -> bool {
         let Self { log, restart, rotate, destroy, subject, device, timeouts } = other;
-        let of_itself = *restart || *rotate || subject.is_some();
         self.destroy
-            || self.log.covers(log)
-                && !destroy
-                && (!of_itself || *subject == self.subject && (!rotate || self.rotate) && !restart)
+            || self.restart
+            || !(*destroy || *restart)
+                && self.log.covers(log)
+                && (!rotate || self.rotate || self.subject.is_some())
+                && (subject.is_none() || *subject == self.subject)
                 && (device.is_none() || self.device.is_some())
                 && (timeouts.is_none() || self.timeouts.is_some())
     }
@@ -131,7 +133,7 @@ pub(super) struct State {
     pub(super) view: View,
     pub(super) pending: Pending,
     /// What a commit under way is about to save: still what this request wants.
-    pub(super) in_flight: Option<Pending>,
+    pub(super) in_flight: Option<Arc<Pending>>,
     /// Moves with every change of the above, so that a closure which ran outside the lock knows
     /// whether what it saw still holds.
     pub(super) version: u64,
@@ -181,7 +183,7 @@ impl State {
     /// What this request wants, latest first.
     fn wanted(&self) -> impl Iterator<Item = &Pending> {
         // What was to be saved before the request started over is wanted no more.
-        let in_flight = self.in_flight.as_ref().filter(|_| !self.pending.restart);
+        let in_flight = self.in_flight.as_deref().filter(|_| !self.pending.restart);
         std::iter::once(&self.pending).chain(in_flight)
     }
 

@@ -299,6 +299,22 @@ async fn saving_something_else_does_not_make_up_for_a_loss() {
 }
 
 #[tokio::test]
+async fn a_log_out_that_is_tried_again_makes_up_for_one_that_was_lost() {
+    let (app, store) = faulty();
+    let mut visitor = live(&app).await;
+    store.fail_next(Method::Delete, ErrorKind::Timeout);
+    visitor
+        .request(&app.sessions, async |session| {
+            session.log_out();
+            assert!(session.commit().await.is_err());
+            session.log_out();
+            session.commit().await.unwrap();
+        })
+        .await;
+    assert!(visitor.cookie.is_none() && app.store.is_empty());
+}
+
+#[tokio::test]
 async fn what_one_format_has_decoded_is_not_taken_over_by_another() {
     let app = app();
     let visitor = live(&app).await;
