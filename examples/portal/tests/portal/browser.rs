@@ -1,5 +1,7 @@
 //! The page, as a person sees it.
 
+use std::time::Instant;
+
 use fantoccini::Locator;
 use fantoccini::elements::Element;
 
@@ -71,12 +73,19 @@ impl Browser {
 
     /// Waits for an element, and so for the page that has it.
     async fn see(&self, path: &str) -> Element {
-        let found = self.client.wait().at_most(DEADLINE).for_element(Locator::XPath(path)).await;
-        match found {
-            Ok(element) => element,
-            Err(error) => {
-                let page = self.client.source().await.unwrap_or_default();
-                panic!("{path} does not appear ({error}) on {page}")
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let wait = self.client.wait().at_most(left);
+            match wait.for_element(Locator::XPath(path)).await {
+                Ok(element) => return element,
+                // On its way from one page to the next a browser has none to look at, which it
+                // says in many words.
+                Err(_) if Instant::now() < until => {}
+                Err(error) => {
+                    let page = self.client.source().await.unwrap_or_default();
+                    panic!("{path} does not appear ({error}) on {page}")
+                }
             }
         }
     }
