@@ -28,11 +28,17 @@ use crate::record::Revision;
 /// `backplane_echo_comes_last`.
 #[async_trait]
 pub trait Backplane: fmt::Debug + Send + Sync + 'static {
-    /// The lanes there are at the moment.
-    fn lanes(&self) -> Vec<Lane>;
+    /// The lanes there are at the moment. They change when primaries come and go: who needs all
+    /// of them asks again from time to time, and when a subscription has ended.
+    ///
+    /// # Errors
+    ///
+    /// If no server has told yet which there are.
+    async fn lanes(&self) -> Result<Vec<Lane>, Error>;
 
-    /// The lane on which changes of `key` are announced at the moment.
-    fn lane_of(&self, key: &Key) -> Lane;
+    /// The lane on which changes of `key` are announced at the moment. `None` if that is not
+    /// known: then nothing can be said about the key.
+    fn lane_of(&self, key: &Key) -> Option<Lane>;
 
     /// Starts listening on a lane, to announcements and to the echoes of `node`.
     async fn subscribe(&self, lane: Lane, node: NodeId) -> Result<Box<dyn Subscription>, Error>;
@@ -52,7 +58,7 @@ pub trait Subscription: fmt::Debug + Send {
     async fn next(&mut self) -> Result<Event, Error>;
 }
 
-/// One of the primaries of a store, by a number that is stable while [`Backplane::lanes`] is.
+/// One of the primaries of a store, by a number that no other one gets in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lane(pub u16);
 

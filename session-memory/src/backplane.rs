@@ -60,12 +60,12 @@ impl LocalBackplane {
 
 #[async_trait]
 impl Backplane for LocalBackplane {
-    fn lanes(&self) -> Vec<Lane> {
-        vec![Self::LANE]
+    async fn lanes(&self) -> Result<Vec<Lane>, Error> {
+        Ok(vec![Self::LANE])
     }
 
-    fn lane_of(&self, _: &Key) -> Lane {
-        Self::LANE
+    fn lane_of(&self, _: &Key) -> Option<Lane> {
+        Some(Self::LANE)
     }
 
     async fn subscribe(&self, lane: Lane, node: NodeId) -> Result<Box<dyn Subscription>, Error> {

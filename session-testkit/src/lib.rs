@@ -36,6 +36,11 @@
 //! [`CountingStore`] tells which calls were made, [`FaultyStore`] fails, loses replies and hangs
 //! on demand, and [`ManualClock`] stands still until it is told to move. The [`sample`] module
 //! makes keys and records.
+//!
+//! # Testing against real servers
+//!
+//! With the feature `servers`, the module `servers` runs Redis, Sentinel and Cluster for a test;
+//! with `proxy`, a `proxy::Proxy` spoils the connections to any of them. Both are for Unix alone.
 
 mod checked;
 mod clock;
@@ -44,12 +49,18 @@ mod faulty;
 mod harness;
 mod method;
 mod model;
+#[cfg(any(feature = "http", feature = "servers"))]
+mod patience;
 mod suite;
 
 pub mod clauses;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(all(unix, feature = "proxy"))]
+pub mod proxy;
 pub mod sample;
+#[cfg(all(unix, feature = "servers"))]
+pub mod servers;
 
 pub use clock::ManualClock;
 pub use counting::{CountingStore, Counts};

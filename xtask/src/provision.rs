@@ -6,7 +6,9 @@ use crate::command::Cmd;
 
 /// Installs the programs that the tests of `in_scope` need and that are not here yet.
 pub(crate) fn provide(in_scope: impl Fn(&str) -> bool) -> Result<(), String> {
-    let needed = || REQUIREMENTS.iter().filter(|requirement| in_scope(requirement.needed_by));
+    let is_needed =
+        |requirement: &&Requirement| requirement.needed_by.iter().any(|package| in_scope(package));
+    let needed = || REQUIREMENTS.iter().filter(is_needed);
     let missing = || needed().filter(|requirement| !is_installed(requirement.binary));
 
     let wanted: Vec<&Requirement> = missing().collect();
@@ -28,8 +30,8 @@ struct Requirement {
     name: &'static str,
     binary: &'static str,
     debian_package: &'static str,
-    /// The workspace package whose tests use it.
-    needed_by: &'static str,
+    /// The workspace packages whose tests use it.
+    needed_by: &'static [&'static str],
 }
 
 fn is_installed(binary: &str) -> bool {
@@ -73,7 +75,7 @@ fn explain(missing: &[&Requirement], reason: &str) -> String {
         .iter()
         .map(|requirement| {
             let Requirement { name, binary, needed_by, .. } = requirement;
-            format!("  {binary} ({name}, for the tests of {needed_by})\n")
+            format!("  {binary} ({name}, for the tests of {})\n", needed_by.join(", "))
         })
         .collect();
     let packages: Vec<&str> =
@@ -88,8 +90,9 @@ fn explain(missing: &[&Requirement], reason: &str) -> String {
 
 #[rustfmt::skip]
 const REQUIREMENTS: &[Requirement] = &[
-    Requirement { name: "a headless browser", binary: "chromium", debian_package: "chromium", needed_by: "portal" },
-    Requirement { name: "its WebDriver", binary: "chromedriver", debian_package: "chromium-driver", needed_by: "portal" },
+    Requirement { name: "a headless browser", binary: "chromium", debian_package: "chromium", needed_by: &["portal"] },
+    Requirement { name: "its WebDriver", binary: "chromedriver", debian_package: "chromium-driver", needed_by: &["portal"] },
+    Requirement { name: "Redis", binary: "redis-server", debian_package: "redis-server", needed_by: &["session-testkit", "session-redis", "portal"] },
 ];
 
 #[cfg(test)]
@@ -110,7 +113,13 @@ mod tests {
     #[test]
     fn the_message_says_what_to_install_and_why() {
         let message = explain(&REQUIREMENTS.iter().collect::<Vec<_>>(), "no apt-get here");
-        for part in ["chromedriver", "portal", "no apt-get here", "chromium chromium-driver"] {
+        for part in [
+            "chromedriver",
+            "for the tests of portal",
+            "session-testkit, session-redis, portal",
+            "no apt-get here",
+            "chromium chromium-driver redis-server",
+        ] {
             assert!(message.contains(part), "{message}");
         }
     }

@@ -112,8 +112,8 @@ async fn an_echo_reaches_its_own_node_only() {
     let mut mine = subscribe(&store, NODE).await;
     let mut other = subscribe(&store, NodeId(2)).await;
     let backplane = store.backplane().unwrap();
-    assert_eq!(backplane.lanes(), [Lane(0)]);
-    assert_eq!(backplane.lane_of(&key(1)), Lane(0));
+    assert_eq!(backplane.lanes().await.unwrap(), [Lane(0)]);
+    assert_eq!(backplane.lane_of(&key(1)), Some(Lane(0)));
     let epoch = backplane.echo(Lane(0), NodeId(2), 5).await.unwrap();
     assert_eq!(epoch, backplane.echo(Lane(0), NODE, 6).await.unwrap());
     assert_eq!(mine.next().await.unwrap(), Event::Echo(6));

@@ -24,7 +24,6 @@ mod browser;
 mod connection;
 mod expect;
 pub mod laws;
-mod patience;
 mod random;
 mod request;
 mod response;
@@ -32,6 +31,7 @@ pub mod scenarios;
 mod script;
 mod set_cookie;
 mod target;
+mod tasks;
 mod wire;
 
 pub use browser::Browser;

@@ -210,12 +210,12 @@ impl SubjectIndex for MapStore {
 
 #[async_trait]
 impl Backplane for MapStore {
-    fn lanes(&self) -> Vec<Lane> {
-        vec![Lane(0)]
+    async fn lanes(&self) -> Result<Vec<Lane>, Error> {
+        Ok(vec![Lane(0)])
     }
 
-    fn lane_of(&self, _key: &Key) -> Lane {
-        Lane(0)
+    fn lane_of(&self, _key: &Key) -> Option<Lane> {
+        Some(Lane(0))
     }
 
     async fn subscribe(&self, _lane: Lane, node: NodeId) -> Result<Box<dyn Subscription>, Error> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Barrier;
 
-use super::super::patience::all;
+use super::super::tasks::all;
 use super::super::{Response, Target};
 
 const TASKS: usize = 64;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 
-use super::super::patience::all;
+use super::super::tasks::all;
 use super::super::{Request, Target};
 
 /// A JSON value comes back as it was stored, is overwritten by the next and can be removed.

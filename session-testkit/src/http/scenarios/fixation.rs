@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::patience::all;
+use super::super::tasks::all;
 use super::super::{Request, Response, Target, random};
 
 /// How many requests a flood has.

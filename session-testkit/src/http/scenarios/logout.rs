@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::patience::{Patience, all};
 use super::super::random::{self, Random};
+use super::super::tasks::all;
 use super::super::{Browser, Request, Response, Target};
+use crate::patience::Patience;
 
 /// How many schedules run at the same time.
 const LANES: usize = 16;

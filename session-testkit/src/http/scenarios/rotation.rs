@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 use tokio::sync::Barrier;
 
-use super::super::patience::all;
+use super::super::tasks::all;
 use super::super::{Request, Response, Target, random};
 use super::routes;
 

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::super::patience::Patience;
 use super::super::{Response, Target};
+use crate::patience::Patience;
 
 /// The clocks of two processes, and how they are rounded.
 const SLACK: Duration = Duration::from_millis(50);

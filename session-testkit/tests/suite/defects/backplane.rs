@@ -7,11 +7,11 @@ use crate::defects::{Broken, Defect, dawdle};
 
 #[async_trait]
 impl Backplane for Broken {
-    fn lanes(&self) -> Vec<Lane> {
-        self.inner.lanes()
+    async fn lanes(&self) -> Result<Vec<Lane>, Error> {
+        self.inner.lanes().await
     }
 
-    fn lane_of(&self, key: &Key) -> Lane {
+    fn lane_of(&self, key: &Key) -> Option<Lane> {
         self.inner.lane_of(key)
     }
 

@@ -1,34 +1,6 @@
-//! Waiting for something to become true, and for tasks to end.
-
-use std::fmt::Display;
-use std::time::{Duration, Instant};
+//! Doing several things at once.
 
 use tokio::task::JoinSet;
-
-/// Between two looks.
-const PAUSE: Duration = Duration::from_millis(10);
-
-/// How long to keep asking.
-pub(super) struct Patience {
-    until: Instant,
-    limit: Duration,
-}
-
-impl Patience {
-    pub(super) fn new(limit: Duration) -> Self {
-        Self { until: Instant::now() + limit, limit }
-    }
-
-    /// Pauses before the next look.
-    ///
-    /// # Panics
-    ///
-    /// Once the time is up.
-    pub(super) async fn wait_for(&self, what: impl Display + Send) {
-        assert!(Instant::now() < self.until, "waited {:?} for {what}", self.limit);
-        tokio::time::sleep(PAUSE).await;
-    }
-}
 
 /// Runs all tasks at once and returns what they did, in no particular order. The first that
 /// panics ends the others.

@@ -1,0 +1,37 @@
+//! Ports that nobody else takes.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::net::TcpSocket;
+
+/// A port of 127.0.0.1, free for a server of ours to listen on.
+///
+/// On Linux it stays ours, so that a server can be stopped and started again: a socket is bound
+/// to it, which lets others in only if they ask for `SO_REUSEADDR` and it does not listen itself.
+/// Servers do ask for it; whoever looks for a free port, or connects to somewhere, is not given
+/// this one. Elsewhere the system does not make that difference, and the port is given up at once.
+#[derive(Debug)]
+pub(super) struct Port {
+    number: u16,
+    _held: Option<TcpSocket>,
+}
+
+impl Port {
+    pub(super) fn reserve() -> io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        let number = socket.local_addr()?.port();
+        // Not before it is bound, or it would be let into ports that others hold like this.
+        socket.set_reuseaddr(true)?;
+        Ok(Self { number, _held: cfg!(target_os = "linux").then_some(socket) })
+    }
+
+    pub(super) fn number(&self) -> u16 {
+        self.number
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.number).into()
+    }
+}

@@ -1,0 +1,12 @@
+//! The servers and the proxy, each by what tests rely on.
+#![cfg(unix)]
+
+mod cluster;
+mod harness;
+#[path = "../suite/map_store.rs"]
+mod map_store;
+#[cfg(target_os = "linux")]
+mod orphans;
+mod proxy;
+mod redis;
+mod sentinel;
