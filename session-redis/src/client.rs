@@ -1,0 +1,304 @@
+//! Sends calls to the server that is in charge, and sees them through to one answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{join_all, try_join_all};
+use redis::{Cmd, Pipeline, RedisError, Value};
+use session_core::Error;
+use tokio::time::{sleep, timeout};
+
+use crate::connect::{Connection, Link, Primary, Servers};
+use crate::error::{Failure, code};
+use crate::scripts::Script;
+use crate::slot::Slot;
+use crate::topology::Endpoint;
+
+/// Executes calls.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) servers: Servers,
+    /// How long a call may take, whatever happens on the way.
+    pub(crate) timeout: Duration,
+}
+
+/// How many replicas must have a write before it is acknowledged, and how long that may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wait {
+    pub(crate) replicas: u32,
+    pub(crate) timeout: Duration,
+}
+
+/// What to ask of the server in charge of a slot.
+pub(crate) struct Call<'a> {
+    pub(crate) slot: Slot,
+    pub(crate) request: Request<'a>,
+    /// Whether it may be executed twice: if the connection is lost before the answer, it is sent
+    /// once more.
+    pub(crate) is_repeatable: bool,
+    pub(crate) wait: Option<Wait>,
+}
+
+pub(crate) enum Request<'a> {
+    Command(&'a Cmd),
+    Script {
+        script: &'static Script,
+        keys: &'a [&'a [u8]],
+        /// Adds the arguments; some depend on who executes the call.
+        arguments: &'a (dyn Fn(&Primary, &mut Cmd) + Sync),
+    },
+}
+
+/// How often one call may be sent on by one server to another. A slot moves once.
+const REDIRECTIONS: u32 = 8;
+/// How long to wait for a slot that is half way between two servers.
+const HALF_WAY: Duration = Duration::from_millis(5);
+
+impl Client {
+    /// The answer, which is no error of the server.
+    ///
+    /// A call is sent again only if it has not been executed for certain (the server was not, or
+    /// not yet, the one in charge), or may be executed twice.
+    pub(crate) async fn execute(&self, call: Call<'_>) -> Result<Value, Error> {
+        let limit = match call.wait {
+            Some(wait) => self.timeout + wait.timeout,
+            None => self.timeout,
+        };
+        let mut way = Way::default();
+        match timeout(limit, self.follow(&call, &mut way)).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                if let Some(primary) = way.primary {
+                    call.link(&primary).doubt();
+                    self.contradict();
+                }
+                Err(self.no_answer_within(limit))
+            }
+        }
+    }
+
+    /// The answers to all calls, in their order. Those for the same server travel together; the
+    /// calls must be repeatable, since one that is not answered so is made again on its own.
+    pub(crate) async fn execute_all(&self, calls: Vec<Call<'_>>) -> Result<Vec<Value>, Error> {
+        let mut asked = Vec::new();
+        match timeout(self.timeout, self.follow_all(&calls, &mut asked)).await {
+            Ok(answers) => answers,
+            Err(_) => {
+                asked.iter().for_each(|(primary, _)| primary.link.doubt());
+                self.contradict();
+                Err(self.no_answer_within(self.timeout))
+            }
+        }
+    }
+
+    async fn follow_all(
+        &self,
+        calls: &[Call<'_>],
+        groups: &mut Vec<(Arc<Primary>, Vec<usize>)>,
+    ) -> Result<Vec<Value>, Error> {
+        for (index, call) in calls.iter().enumerate() {
+            let primary = self.servers.primary(call.slot).await?;
+            match groups.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &primary)) {
+                Some((_, group)) => group.push(index),
+                None => groups.push((primary, vec![index])),
+            }
+        }
+        let mut answers = vec![None; calls.len()];
+        let together = groups.iter().map(|(primary, group)| send_together(primary, calls, group));
+        for (index, answer) in join_all(together).await.into_iter().flatten() {
+            answers[index] = Some(answer);
+        }
+        let one_by_one = calls.iter().zip(answers).map(|(call, answer)| async move {
+            match answer {
+                Some(answer) => Ok(answer),
+                None => self.follow(call, &mut Way::default()).await,
+            }
+        });
+        try_join_all(one_by_one).await
+    }
+
+    async fn follow(&self, call: &Call<'_>, way: &mut Way) -> Result<Value, Error> {
+        loop {
+            let primary = match way.primary.take() {
+                Some(primary) => primary,
+                None => self.servers.primary(call.slot).await?,
+            };
+            let link = call.link(&primary);
+            way.primary = Some(Arc::clone(&primary));
+            let connection = match link.connection_other_than(way.stale).await {
+                Ok(connection) => connection,
+                Err(error) => {
+                    self.contradict();
+                    return Err(error);
+                }
+            };
+            let error = match call.send(&connection, &primary, way).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let is_over = self.react(call, way, link, &connection, &error).await?;
+            if is_over {
+                return Err(Failure::from(error).into());
+            }
+        }
+    }
+
+    /// Prepares another try and says whether there is none.
+    async fn react(
+        &self,
+        call: &Call<'_>,
+        way: &mut Way,
+        link: &Link,
+        connection: &Connection,
+        error: &RedisError,
+    ) -> Result<bool, Error> {
+        match code(error) {
+            Some("NOSCRIPT") if !way.by_source => way.by_source = true,
+            Some("MOVED" | "ASK") if way.redirections < REDIRECTIONS => {
+                way.redirections += 1;
+                let Servers::Cluster(cluster) = &self.servers else { return Ok(true) };
+                let Some(endpoint) = redirection(error, &connection.endpoint) else {
+                    return Ok(true);
+                };
+                way.is_asking = code(error) == Some("ASK");
+                way.primary = Some(cluster.primary_at(&endpoint).await?);
+            }
+            Some("TRYAGAIN") => {
+                sleep(HALF_WAY.mul_f64(0.5 + fastrand::f64())).await;
+                way.primary = None;
+                way.is_asking = false;
+            }
+            Some("READONLY") => {
+                link.demoted(connection);
+                self.contradict();
+                return Ok(!way.try_once_more(connection));
+            }
+            Some("CLUSTERDOWN" | "MASTERDOWN" | "LOADING") => {
+                self.contradict();
+                return Ok(true);
+            }
+            Some(_) => return Ok(true),
+            None => {
+                self.contradict();
+                let is_lost = error.is_io_error();
+                return Ok(!(is_lost && call.is_repeatable && way.try_once_more(connection)));
+            }
+        }
+        Ok(false)
+    }
+
+    fn no_answer_within(&self, limit: Duration) -> Error {
+        let failure = Failure::timeout("no answer in time");
+        Error::from(failure).with("limit", format_args!("{limit:?}"))
+    }
+
+    fn contradict(&self) {
+        if let Servers::Cluster(cluster) = &self.servers {
+            cluster.contradict();
+        }
+    }
+}
+
+/// How far a call has come.
+#[derive(Default)]
+struct Way {
+    /// Who was asked last, or is to be asked next.
+    primary: Option<Arc<Primary>>,
+    /// The connection that failed.
+    stale: Option<u64>,
+    by_source: bool,
+    is_asking: bool,
+    redirections: u32,
+}
+
+impl Way {
+    /// Whether a connection has failed this call for the first time.
+    fn try_once_more(&mut self, failed: &Connection) -> bool {
+        self.primary = None;
+        self.is_asking = false;
+        self.stale.replace(failed.number).is_none()
+    }
+}
+
+impl Call<'_> {
+    fn link<'a>(&self, primary: &'a Primary) -> &'a Link {
+        if self.wait.is_some() { primary.waiting() } else { &primary.link }
+    }
+
+    async fn send(
+        &self,
+        connection: &Connection,
+        primary: &Primary,
+        way: &Way,
+    ) -> Result<Value, RedisError> {
+        let mut connection = connection.multiplexed.clone();
+        if !way.is_asking && self.wait.is_none() {
+            return match &self.request {
+                Request::Command(command) => connection.send_packed_command(command).await,
+                Request::Script { .. } => {
+                    let command = self.request.command(primary, way.by_source);
+                    connection.send_packed_command(&command).await
+                }
+            }?
+            .extract_error();
+        }
+        let mut pipeline = Pipeline::with_capacity(3);
+        if way.is_asking {
+            pipeline.cmd("ASKING");
+        }
+        pipeline.add_command(self.request.command(primary, way.by_source));
+        if let Some(wait) = self.wait {
+            pipeline.cmd("WAIT").arg(wait.replicas).arg(wait.timeout.as_millis() as u64);
+        }
+        let answers = connection.send_packed_commands(&pipeline, 0, pipeline.len()).await?;
+        let mut answers = answers.into_iter().skip(usize::from(way.is_asking));
+        let answer = answers.next().unwrap_or_default().extract_error()?;
+        match (self.wait, answers.next()) {
+            (None, _) => Ok(answer),
+            (Some(wait), Some(Value::Int(reached))) if reached >= i64::from(wait.replicas) => {
+                Ok(answer)
+            }
+            (Some(_), Some(error @ Value::ServerError(_))) => error.extract_error(),
+            (Some(_), _) => Err(redis::make_extension_error("NOREPLICAS".to_owned(), None)),
+        }
+    }
+}
+
+/// Sends some of the calls in one go. The answers, each with the call's index; none for a call that
+/// the server would not execute, or if the connection fails.
+async fn send_together(
+    primary: &Primary,
+    calls: &[Call<'_>],
+    group: &[usize],
+) -> Vec<(usize, Value)> {
+    let Ok(mut connection) = primary.link.connection().await else { return Vec::new() };
+    let mut pipeline = Pipeline::with_capacity(group.len());
+    for &index in group {
+        pipeline.add_command(calls[index].request.command(primary, false));
+    }
+    let answers = connection.multiplexed.send_packed_commands(&pipeline, 0, group.len()).await;
+    let answers = group.iter().copied().zip(answers.unwrap_or_default());
+    answers.filter(|(_, answer)| !matches!(answer, Value::ServerError(_))).collect()
+}
+
+impl Request<'_> {
+    fn command(&self, primary: &Primary, by_source: bool) -> Cmd {
+        match self {
+            Self::Command(command) => (*command).clone(),
+            Self::Script { script, keys, arguments } => {
+                let mut command = script.call(by_source, keys);
+                arguments(primary, &mut command);
+                command
+            }
+        }
+    }
+}
+
+/// Where a node sends us. One that leaves out the host means its own.
+fn redirection(error: &RedisError, from: &Endpoint) -> Option<Endpoint> {
+    let (address, _slot) = error.redirect_node()?;
+    Endpoint::parse(address).or_else(|| {
+        let port = address.strip_prefix(':')?;
+        Endpoint::parse(&format!("{}:{port}", from.host()?))
+    })
+}

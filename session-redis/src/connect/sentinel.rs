@@ -1,0 +1,244 @@
+//! Who is master, according to the Sentinels.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use redis::aio::MultiplexedConnection;
+use redis::{PushInfo, PushKind, Value};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::connector::{Connector, ask};
+use crate::error::Failure;
+use crate::topology::Endpoint;
+
+/// The Sentinels of one master.
+pub(crate) struct Sentinels {
+    nodes: Vec<Endpoint>,
+    master: String,
+    connector: Connector,
+}
+
+/// A Sentinel's view. Of two that differ, the one with the higher epoch is the newer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct View {
+    epoch: u64,
+    endpoint: Endpoint,
+}
+
+/// How long to wait, after the first Sentinel's answer, for one that may know better.
+const GRACE: Duration = Duration::from_millis(50);
+/// How often to ask the Sentinel that should have told us of a change by itself.
+const POLL: Duration = Duration::from_secs(1);
+
+impl Sentinels {
+    pub(crate) fn new(nodes: Vec<Endpoint>, master: String, connector: Connector) -> Self {
+        Self { nodes, master, connector }
+    }
+
+    /// The master, as the best informed of the Sentinels that answer sees it.
+    ///
+    /// One that was cut off from the others still names the old master. That is why all are asked
+    /// and not just the first.
+    pub(crate) async fn master(&self) -> Result<Endpoint, Failure> {
+        let views = self.ask_all(|mut connection| async move { self.view(&mut connection).await });
+        let newest = views.await?.into_iter().max_by_key(|view| view.epoch);
+        newest.map(|view| view.endpoint).ok_or_else(|| no_sentinel("none answers"))
+    }
+
+    /// A replica that is in touch with the master.
+    pub(crate) async fn replica(&self) -> Result<Endpoint, Failure> {
+        let lists = self
+            .ask_all(|mut connection| async move {
+                let mut command = redis::cmd("SENTINEL");
+                command.arg("REPLICAS").arg(&self.master);
+                Ok(usable_replicas(&ask(&mut connection, &command).await?))
+            })
+            .await?;
+        let replicas = lists.into_iter().max_by_key(Vec::len).unwrap_or_default();
+        fastrand::choice(replicas)
+            .ok_or_else(|| Failure::unavailable("the master has no replica in working order"))
+    }
+
+    /// Returns when the Sentinels name another master than this one: at once when they announce
+    /// it (`+switch-master`), and soon after if the announcement was lost.
+    pub(crate) async fn moved_from(&self, endpoint: &Endpoint) {
+        loop {
+            for node in &self.nodes {
+                // Returns when there is reason to ask, or nothing more to hear from this one.
+                let heard = self.listen(node, endpoint).await;
+                if heard.is_ok() && self.master().await.is_ok_and(|now| now != *endpoint) {
+                    return;
+                }
+                sleep(GRACE.mul_f64(1.0 + fastrand::f64())).await;
+            }
+        }
+    }
+
+    /// Waits until this Sentinel has reason to believe that the master is another one.
+    async fn listen(&self, node: &Endpoint, current: &Endpoint) -> Result<(), Failure> {
+        let switched = Arc::new(Notify::new());
+        let on_push = {
+            let switched = Arc::clone(&switched);
+            move |push: PushInfo| {
+                if push.kind == PushKind::Message {
+                    switched.notify_one();
+                }
+            }
+        };
+        let (mut connection, mut driver) =
+            self.connector.open_listening(node, Box::new(on_push)).await?;
+        let subscribed = connection.subscribe("+switch-master");
+        timeout(self.connector.timeout, subscribed).await.map_err(|_| silent())??;
+        loop {
+            if self.view(&mut connection).await?.endpoint != *current {
+                return Ok(());
+            }
+            tokio::select! {
+                () = switched.notified() => {}
+                () = sleep(POLL) => {}
+                () = driver.lost() => return Err(no_sentinel("the connection was lost")),
+            }
+        }
+    }
+
+    async fn view(&self, connection: &mut MultiplexedConnection) -> Result<View, Failure> {
+        let mut command = redis::cmd("SENTINEL");
+        command.arg("MASTER").arg(&self.master);
+        let answer = timeout(self.connector.timeout, ask(connection, &command));
+        let answer = answer.await.map_err(|_| silent())??;
+        parse_view(&answer).ok_or_else(Failure::strange_reply)
+    }
+
+    /// Puts a question to every Sentinel at once: the answers that came until shortly after the
+    /// first, of which there is one at least.
+    async fn ask_all<T, F: Future<Output = Result<T, Failure>>>(
+        &self,
+        question: impl Fn(MultiplexedConnection) -> F,
+    ) -> Result<Vec<T>, Failure> {
+        let question = &question;
+        let mut asked: FuturesUnordered<_> = self
+            .nodes
+            .iter()
+            .map(|node| async move {
+                let (connection, _driver) = self.connector.open(node).await?;
+                timeout(self.connector.timeout, question(connection))
+                    .await
+                    .unwrap_or_else(|_| Err(silent()))
+            })
+            .collect();
+        let mut answers = Vec::new();
+        let mut failure = no_sentinel("none answers");
+        let mut until = None;
+        while let Some(answer) = match until {
+            None => asked.next().await,
+            Some(until) => timeout_at(until, asked.next()).await.unwrap_or_default(),
+        } {
+            match answer {
+                Ok(answer) => {
+                    answers.push(answer);
+                    until.get_or_insert_with(|| Instant::now() + GRACE);
+                }
+                Err(error) => failure = error,
+            }
+        }
+        if answers.is_empty() { Err(failure) } else { Ok(answers) }
+    }
+}
+
+fn silent() -> Failure {
+    Failure::timeout("a Sentinel does not answer")
+}
+
+fn no_sentinel(reason: &str) -> Failure {
+    Failure::unavailable(format!("no Sentinel to ask: {reason}"))
+}
+
+fn parse_view(answer: &Value) -> Option<View> {
+    let fields = Fields::of(answer)?;
+    let epoch = fields.get("config-epoch")?.parse().ok()?;
+    Some(View { epoch, endpoint: fields.endpoint()? })
+}
+
+fn usable_replicas(answer: &Value) -> Vec<Endpoint> {
+    let Value::Array(replicas) = answer else { return Vec::new() };
+    let usable = |replica: &Value| {
+        let fields = Fields::of(replica)?;
+        let flags = fields.get("flags")?;
+        let is_down = ["s_down", "o_down", "disconnected"].iter().any(|down| flags.contains(down));
+        let is_linked = fields.get("master-link-status") == Some("ok");
+        if is_linked && !is_down { fields.endpoint() } else { None }
+    };
+    replicas.iter().filter_map(usable).collect()
+}
+
+/// Names and values, as Sentinels answer: one after the other, or (RESP3) in a map.
+struct Fields<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Fields<'a> {
+    fn of(answer: &'a Value) -> Option<Self> {
+        let pair = |(name, value)| Some((text(name)?, text(value)?));
+        let pairs: Option<_> = match answer {
+            Value::Map(pairs) => pairs.iter().map(|(name, value)| pair((name, value))).collect(),
+            Value::Array(flat) => {
+                flat.chunks_exact(2).map(|chunk| pair((&chunk[0], &chunk[1]))).collect()
+            }
+            _ => None,
+        };
+        pairs.map(Self)
+    }
+
+    fn get(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
+    }
+
+    fn endpoint(&self) -> Option<Endpoint> {
+        Endpoint::parse(&format!("{}:{}", self.get("ip")?, self.get("port")?))
+    }
+}
+
+fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
+        Value::SimpleString(text) => Some(text),
+        Value::VerbatimString { text, .. } => Some(text),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flat(words: &[&str]) -> Value {
+        Value::Array(words.iter().map(|word| Value::BulkString(word.as_bytes().into())).collect())
+    }
+
+    #[test]
+    fn views_are_read_from_both_protocols() {
+        let view = View { epoch: 3, endpoint: Endpoint::Tcp("10.0.0.1".to_owned(), 6379) };
+        let words = ["name", "main", "ip", "10.0.0.1", "port", "6379", "config-epoch", "3"];
+        assert_eq!(parse_view(&flat(&words)), Some(view.clone()));
+        let Value::Array(values) = flat(&words) else { unreachable!() };
+        let map = values.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+        assert_eq!(parse_view(&Value::Map(map)), Some(view));
+        assert_eq!(parse_view(&flat(&words[..6])), None);
+        assert_eq!(parse_view(&Value::Nil), None);
+    }
+
+    #[test]
+    fn replicas_that_are_down_or_cut_off_are_left_out() {
+        let replica = |port, flags, link| {
+            flat(&["ip", "::1", "port", port, "flags", flags, "master-link-status", link])
+        };
+        let answer = Value::Array(vec![
+            replica("1", "slave", "ok"),
+            replica("2", "s_down,slave", "ok"),
+            replica("3", "slave", "err"),
+            Value::Nil,
+        ]);
+        assert_eq!(usable_replicas(&answer), [Endpoint::Tcp("::1".to_owned(), 1)]);
+    }
+}

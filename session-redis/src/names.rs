@@ -1,0 +1,117 @@
+//! What things are called in Redis: every key and every channel begins with the namespace.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use session_core::{Key, Namespace, NodeId, Partition, Subject};
+use sha2::{Digest as _, Sha256};
+
+use crate::slot::{Slot, hex};
+
+/// Makes names.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    namespace: Namespace,
+}
+
+impl Names {
+    pub(crate) fn new(namespace: Namespace) -> Self {
+        Self { namespace }
+    }
+
+    /// `namespace:{partition}:digest`. All sessions of a partition lie in one slot, and so a
+    /// session and the one it is rotated to.
+    pub(crate) fn session(&self, key: &Key) -> Vec<u8> {
+        const DIGEST: usize = 43;
+        let namespace = self.namespace.as_str();
+        let mut name = Vec::with_capacity(namespace.len() + 8 + DIGEST);
+        name.extend_from_slice(namespace.as_bytes());
+        name.extend_from_slice(b":{");
+        name.extend_from_slice(&hex(key.partition()));
+        name.extend_from_slice(b"}:");
+        let start = name.len();
+        name.resize(start + DIGEST, 0);
+        // 32 bytes are 43 characters, for which there is room.
+        let _ = URL_SAFE_NO_PAD.encode_slice(key.digest(), &mut name[start..]);
+        name
+    }
+
+    /// Where the sessions of a subject are listed, by the subject's digest: names of people are
+    /// of any length and in any alphabet, and are nobody's business who lists keys.
+    pub(crate) fn subject(&self, subject: &Subject) -> (Vec<u8>, Slot) {
+        let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(subject.as_str()));
+        let name = format!("{}:subject:{{{digest}}}", self.namespace);
+        (name.into_bytes(), Slot::of_tag(digest.as_bytes()))
+    }
+
+    /// Where a node writes that it lives, next to the sessions of the tag's partition.
+    pub(crate) fn heartbeat(&self, tag: [u8; 4], node: NodeId) -> String {
+        let tag = String::from_utf8_lossy(&tag);
+        format!("{}:{{{tag}}}:node:{:016x}", self.namespace, node.0)
+    }
+
+    /// Which life of the data this is. Whoever deletes it empties the caches of every node.
+    pub(crate) fn epoch(&self, tag: [u8; 4]) -> String {
+        format!("{}:{{{}}}:epoch", self.namespace, String::from_utf8_lossy(&tag))
+    }
+
+    /// The channel on which a primary announces changes. A Cluster passes every message on to
+    /// all of its nodes; the id keeps what the one has executed apart from what others have.
+    pub(crate) fn changes(&self, primary: Option<&str>) -> String {
+        match primary {
+            None => format!("{}:changes", self.namespace),
+            Some(id) => format!("{}:changes:{id}", self.namespace),
+        }
+    }
+
+    /// The channel on which a node hears its own echo.
+    pub(crate) fn echo(&self, primary: Option<&str>, node: NodeId) -> String {
+        match primary {
+            None => format!("{}:echo:{:016x}", self.namespace, node.0),
+            Some(id) => format!("{}:echo:{:016x}:{id}", self.namespace, node.0),
+        }
+    }
+
+    /// Where a nonce is remembered.
+    pub(crate) fn nonce(&self, nonce: &[u8]) -> (Vec<u8>, Slot) {
+        let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(nonce));
+        let name = format!("{}:nonce:{{{digest}}}", self.namespace);
+        (name.into_bytes(), Slot::of_tag(digest.as_bytes()))
+    }
+}
+
+/// What a subject's index holds of a session: the key, and later on the time.
+pub(crate) const ENTRY_KEY: usize = 2 + Key::DIGEST_BYTES;
+
+pub(crate) fn entry_key(key: &Key) -> [u8; ENTRY_KEY] {
+    let mut bytes = [0; ENTRY_KEY];
+    bytes[..2].copy_from_slice(key.partition().as_bytes());
+    bytes[2..].copy_from_slice(key.digest());
+    bytes
+}
+
+pub(crate) fn key_of_entry(entry: &[u8]) -> Option<Key> {
+    let (partition, rest) = entry.split_first_chunk::<2>()?;
+    let (digest, _time) = rest.split_first_chunk::<{ Key::DIGEST_BYTES }>()?;
+    Some(Key::from_parts(Partition::new(*partition), *digest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_begin_with_the_namespace_and_lie_where_their_tag_says() {
+        let names = Names::new(Namespace::parse("shop").unwrap());
+        let key = Key::from_parts(Partition::new([0xab, 0xcd]), [7; 32]);
+        let name = String::from_utf8(names.session(&key)).unwrap();
+        assert_eq!(name, format!("shop:{{abcd}}:{}", URL_SAFE_NO_PAD.encode([7; 32])));
+        assert!(names.heartbeat(*b"abcd", NodeId(1)).starts_with("shop:{abcd}:"));
+        assert!(names.epoch(*b"abcd").starts_with("shop:{abcd}:"));
+        assert_ne!(names.changes(None), names.changes(Some("id")));
+        let (subject, _) = names.subject(&Subject::new("anna").unwrap());
+        assert!(!String::from_utf8(subject).unwrap().contains("anna"));
+        let entry = [entry_key(&key).as_slice(), &[0; 6]].concat();
+        assert_eq!(key_of_entry(&entry), Some(key));
+        assert_eq!(key_of_entry(&entry[..33]), None);
+    }
+}
