@@ -25,6 +25,8 @@ pub enum ErrorKind {
     TooLarge,
     /// The store has no room for another session.
     Full,
+    /// The subject has as many sessions as it may have. Nobody was signed in.
+    LimitReached,
     /// A configuration that cannot be right.
     Misconfigured,
     /// The call makes no sense at this moment, such as a new id after the response has begun.
@@ -47,6 +49,7 @@ impl ErrorKind {
             Self::Value => "value",
             Self::TooLarge => "too_large",
             Self::Full => "full",
+            Self::LimitReached => "limit_reached",
             Self::Misconfigured => "misconfigured",
             Self::Misuse => "misuse",
             Self::Unsupported => "unsupported",

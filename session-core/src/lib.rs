@@ -71,7 +71,7 @@ pub use record::{Payload, Record, Revision};
 pub use session::{
     FieldName, Finished, Flash, LazySession, Level, Session, SessionData, TypedSession,
 };
-pub use sessions::{Caching, Handle, SessionInfo, Sessions, SessionsBuilder};
+pub use sessions::{Caching, Handle, SessionInfo, SessionLimit, Sessions, SessionsBuilder};
 pub use store::{
     Consistency, Created, Load, Loaded, Qualities, Replaced, Source, Store, Touch, Touched,
 };

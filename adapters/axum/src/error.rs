@@ -29,6 +29,7 @@ where
 /// | kind | status | code |
 /// |---|---|---|
 /// | gone | 401 | `session_gone` |
+/// | limit reached | 403 | `session_limit` |
 /// | too large | 413 | `too_large` |
 /// | unavailable, timeout, full, conflict | 503, `Retry-After: 1` | `store_unavailable` |
 /// | all else | 500 | `internal` |
@@ -42,6 +43,9 @@ impl<B: From<String>> ErrorResponder<B> for JsonErrors {
     fn respond(&self, error: &Error) -> http::Response<B> {
         let (status, code, message) = match error.kind() {
             ErrorKind::Gone => (StatusCode::UNAUTHORIZED, "session_gone", "this session has ended"),
+            ErrorKind::LimitReached => {
+                (StatusCode::FORBIDDEN, "session_limit", "this user is signed in too often already")
+            }
             ErrorKind::TooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "this is more than a session holds")
             }
@@ -54,7 +58,9 @@ impl<B: From<String>> ErrorResponder<B> for JsonErrors {
             }
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "this session cannot be used"),
         };
-        if !matches!(error.kind(), ErrorKind::Gone | ErrorKind::TooLarge) {
+        let is_the_clients =
+            matches!(error.kind(), ErrorKind::Gone | ErrorKind::LimitReached | ErrorKind::TooLarge);
+        if !is_the_clients {
             tracing::warn!(%error, "a session could not be loaded or saved");
         }
         let body = format!(r#"{{"error":"{code}","message":"{message}"}}"#);

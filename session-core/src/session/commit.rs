@@ -1,5 +1,7 @@
 //! Saving: one conditional write, tried again on what others wrote.
 
+mod limit;
+
 use std::sync::Arc;
 
 use tokio::sync::SemaphorePermit;
@@ -71,6 +73,8 @@ struct Attempt<'a> {
     in_doubt: bool,
     /// What was pending is in the store now.
     saved: bool,
+    /// What was written has been taken back, and the session it was written over is gone.
+    withdrawn: bool,
     ended: bool,
 }
 
@@ -86,6 +90,7 @@ impl<'a> Attempt<'a> {
             pending,
             in_doubt: false,
             saved: false,
+            withdrawn: false,
             ended: false,
         }
     }
@@ -147,6 +152,7 @@ impl<'a> Attempt<'a> {
         let token = Token::random(sessions.entropy())?;
         let key = Key::of(&token, sessions.namespace());
         let (record, fields) = self.draft(&key, now)?;
+        let newcomer = self.expect_room(&record).await?;
         self.in_doubt = true;
         if let (Base::Unreadable(old), true) = (&self.base, record.subject.is_some()) {
             // Whoever signs in leaves no session behind that other nodes can still read.
@@ -157,6 +163,7 @@ impl<'a> Attempt<'a> {
         self.in_doubt = false;
         match created? {
             Created::Created(revision) => {
+                self.keep_limit(newcomer, &key).await?;
                 self.settle(token, key, record, fields, revision);
                 Ok(true)
             }
@@ -176,6 +183,7 @@ impl<'a> Attempt<'a> {
             (live.token.clone(), live.key)
         };
         let (record, fields) = self.draft(&key, now)?;
+        let newcomer = self.expect_room(&record).await?;
         let expected = live.record.revision;
         self.in_doubt = true;
         let replaced = if rotate {
@@ -186,6 +194,7 @@ impl<'a> Attempt<'a> {
         self.in_doubt = false;
         match replaced? {
             Replaced::Replaced(revision) => {
+                self.keep_limit(newcomer, &key).await?;
                 self.settle(token, key, record, fields, revision);
                 Ok(true)
             }
@@ -324,9 +333,16 @@ impl<'a> Attempt<'a> {
                         state.lose(ErrorKind::Gone, pending);
                     }
                     // Nothing that comes later makes it possible.
-                    ErrorKind::Misuse => state.lose(ErrorKind::Misuse, pending),
-                    kind if error.is_outcome_unknown() => state.lose(kind, pending),
+                    kind @ (ErrorKind::Misuse | ErrorKind::LimitReached) => {
+                        state.lose(kind, pending);
+                    }
+                    kind if self.withdrawn || error.is_outcome_unknown() => {
+                        state.lose(kind, pending);
+                    }
                     _ => state.pending.put_back(pending),
+                }
+                if self.withdrawn && matches!(state.base, Base::Dead) {
+                    state.tell(TransportChange::Clear);
                 }
                 Err(error)
             }

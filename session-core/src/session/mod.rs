@@ -218,6 +218,9 @@ impl Session {
     ///
     /// What an anonymous visitor had stays; what another subject had does not. The old id is dead
     /// from the moment the new one lives (OWASP ASVS 5.0, 7.2.4).
+    ///
+    /// Where there is a [limit](crate::SessionsBuilder::session_limit) on a subject's sessions, the
+    /// save may end older ones or fail.
     pub fn log_in(&self, subject: Subject) {
         let mut state = self.state();
         if state.subject().is_some_and(|present| *present != subject) {
@@ -338,6 +341,8 @@ impl Session {
     /// - [`ErrorKind::Conflict`](crate::ErrorKind::Conflict): other requests kept writing.
     /// - [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge),
     ///   [`ErrorKind::Full`](crate::ErrorKind::Full): nothing was written, all is still pending.
+    /// - [`ErrorKind::LimitReached`](crate::ErrorKind::LimitReached): the subject has as many
+    ///   sessions as it may have. Nobody was signed in, and nothing is pending.
     /// - [`ErrorKind::Misuse`](crate::ErrorKind::Misuse): the client cannot be told any more.
     ///   Nothing was written, and nothing is pending.
     /// - [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable),

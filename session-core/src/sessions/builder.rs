@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::turns::Turns;
-use super::{Caching, Policy, Sessions, Shared};
+use super::{Caching, Policy, SessionLimit, Sessions, Shared};
 use crate::clock::{Clock, Entropy, OsEntropy, SystemClock};
 use crate::codec::{Codec, Json, Limits, PayloadFormat};
 use crate::error::Error;
@@ -50,6 +50,7 @@ impl SessionsBuilder {
                 touch_after: 0.1,
                 max_attempts: 16,
                 caching: Caching::default(),
+                session_limit: None,
             },
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
@@ -186,6 +187,68 @@ impl SessionsBuilder {
         self
     }
 
+    /// How many sessions a subject may have at once (OWASP ASVS 5.0, 7.1.2).
+    ///
+    /// It is kept by log-ins: before one is answered, there is room for its session. Once all that
+    /// race have been answered, no more sessions are left than the limit allows, on however many
+    /// nodes they were, as long as all nodes have the same limit.
+    ///
+    /// - [Evicting the oldest](SessionLimit::evict_oldest): the sessions with the latest log-ins
+    ///   stay, whose times are those of the nodes' own clocks. A log-in that is overtaken before it
+    ///   is answered ends with [`ErrorKind::Gone`](crate::ErrorKind::Gone); which of two overtakes
+    ///   the other within a millisecond is left to chance.
+    /// - [Refusing](SessionLimit::refuse): a log-in without room fails with
+    ///   [`ErrorKind::LimitReached`](crate::ErrorKind::LimitReached), and the session it came with
+    ///   stays as it was. Log-ins at the same moment may each be in the way of the other, so that
+    ///   fewer are let in than there was room for. One that finds out only after its write has
+    ///   ended the session it came with.
+    ///
+    /// All of a subject's sessions in the store count, those of other namespaces too. A new id for
+    /// a session, or a new log-in of the same subject to it, is no further session.
+    ///
+    /// If the store fails after the write, so does the log-in, and its session is deleted again.
+    /// Where that fails too, the answer to the write is lost, or the request is dropped in between,
+    /// a session is left whose token nobody has. It counts until it ends or is evicted. A session
+    /// that is given a new id in the very moment of a listing may be overlooked by it; the next
+    /// log-in sees it.
+    ///
+    /// # Default
+    ///
+    /// No limit.
+    ///
+    /// # Performance impact
+    ///
+    /// A log-in lists the subject's sessions: once where it evicts, twice where it may be refused.
+    /// Nothing else does. The first log-in after a limit is introduced ends all sessions that are
+    /// over it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use session_core::{SessionLimit, Sessions, Subject};
+    /// use session_memory::MemoryStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), session_core::Error> {
+    /// let limit = SessionLimit::refuse(1)?;
+    /// let sessions = Sessions::builder(MemoryStore::new()).session_limit(limit).build()?;
+    ///
+    /// let laptop = sessions.open([]).load().await?;
+    /// laptop.log_in(Subject::new("ada")?);
+    /// laptop.commit().await?;
+    ///
+    /// let phone = sessions.open([]).load().await?;
+    /// phone.log_in(Subject::new("ada")?);
+    /// let error = phone.commit().await.unwrap_err();
+    /// assert_eq!(error.kind(), session_core::ErrorKind::LimitReached);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn session_limit(mut self, limit: SessionLimit) -> Self {
+        self.policy.session_limit = Some(limit);
+        self
+    }
+
     /// What tells the time.
     ///
     /// # Default
@@ -212,7 +275,7 @@ impl SessionsBuilder {
     ///
     /// [`ErrorKind::Misconfigured`](crate::ErrorKind::Misconfigured), with the field, its value
     /// and the reason, for whatever cannot be right: a cookie that browsers would drop, a name
-    /// that does not fit, a part that is none.
+    /// that does not fit, a part that is none, a limit on sessions that the store cannot count.
     pub fn build(self) -> Result<Sessions, Error> {
         if !(0.0..=1.0).contains(&self.policy.touch_after) {
             let reason = "it is a part of the idle timeout, between 0 and 1";
@@ -221,6 +284,11 @@ impl SessionsBuilder {
         if self.policy.max_attempts == 0 {
             let reason = "a save is tried once at least";
             return Err(Error::misconfigured("max_attempts", 0, reason));
+        }
+        if let (Some(limit), None) = (self.policy.session_limit, self.store.subjects()) {
+            let reason =
+                "this store keeps no index of subjects, so nobody can count their sessions";
+            return Err(Error::misconfigured("session_limit", limit.sessions(), reason));
         }
         let (transport, namespace) = self.transport.build(self.namespace.as_deref())?;
         let mut format = PayloadFormat::new(self.codec, namespace.clone(), self.limits);

@@ -66,13 +66,16 @@ pub struct SessionInfo {
     pub device: Option<Arc<Device>>,
 }
 
+/// Sessions as they were listed.
+pub(super) type Found = Vec<(Key, Arc<Record>)>;
+
 /// Sessions read from the index at once.
 const PAGE: usize = 256;
 
 /// How often a subject's sessions are listed and deleted. A session that is rotated while it is
 /// listed may be missed under both keys and shows up in the next round; more rounds than this
 /// would be a race against somebody who keeps signing in.
-const ROUNDS: usize = 8;
+pub(super) const ROUNDS: usize = 8;
 
 /// # A subject's sessions
 impl Sessions {
@@ -158,12 +161,12 @@ impl Sessions {
         Ok(ended)
     }
 
-    async fn find_all(&self, subject: &Subject) -> Result<Vec<(Key, Arc<Record>)>, Error> {
+    pub(super) async fn find_all(&self, subject: &Subject) -> Result<Found, Error> {
         let Some(index) = self.store().subjects() else {
             let message = "this store keeps no index of subjects";
             return Err(Error::new(ErrorKind::Unsupported, message).during("list"));
         };
-        let mut found = Vec::new();
+        let mut found = Found::new();
         let mut after = None;
         loop {
             let page = index.list(subject, after.as_ref(), PAGE).await?;

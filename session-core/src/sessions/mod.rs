@@ -2,6 +2,7 @@
 
 mod builder;
 mod devices;
+mod limit;
 mod turns;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 pub use self::builder::SessionsBuilder;
 pub use self::devices::{Handle, SessionInfo};
+pub use self::limit::SessionLimit;
 
 use self::turns::Turns;
 use crate::clock::{Clock, Entropy, Timestamp};
@@ -61,6 +63,7 @@ pub(crate) struct Policy {
     pub(crate) touch_after: f64,
     pub(crate) max_attempts: usize,
     pub(crate) caching: Caching,
+    pub(crate) session_limit: Option<SessionLimit>,
 }
 
 impl Policy {
@@ -148,6 +151,11 @@ impl Sessions {
     /// The timeouts of sessions that have none of their own.
     pub fn timeouts(&self) -> Timeouts {
         self.0.policy.timeouts
+    }
+
+    /// How many sessions a subject may have at once, if there is a limit.
+    pub fn session_limit(&self) -> Option<SessionLimit> {
+        self.0.policy.session_limit
     }
 
     /// The name that keeps these sessions apart from all others.

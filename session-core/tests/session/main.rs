@@ -7,6 +7,7 @@ mod failures;
 mod identity;
 mod interleavings;
 mod lifecycle;
+mod limit;
 mod merging;
 mod plan;
 mod secrets;

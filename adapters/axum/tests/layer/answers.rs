@@ -6,7 +6,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use http::{Response, StatusCode};
 use session_axum::{LazySession, Session, SessionError, SessionLayer};
-use session_core::{Caching, ErrorKind, Subject};
+use session_core::{Caching, ErrorKind, SessionLimit, Subject};
 use session_testkit::{Counts, Method};
 
 use crate::client::{Backend, Client};
@@ -180,6 +180,27 @@ async fn more_than_a_session_holds_is_413_and_nothing_is_touched() {
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert!(answer.body.contains(r#""error":"too_large""#), "{}", answer.body);
     assert_eq!(client.get(&app, "/read").await.body, "true");
+}
+
+#[tokio::test]
+async fn a_log_in_over_the_limit_is_403_and_the_client_keeps_its_session() {
+    let backend = Backend::new();
+    let limit = SessionLimit::refuse(1).unwrap();
+    let sessions = backend.builder().session_limit(limit).build().unwrap();
+    let app = router().layer(SessionLayer::new(sessions));
+    let mut first = Client::default();
+    assert_eq!(first.get(&app, "/in").await.status, StatusCode::OK);
+    let mut second = Client::default();
+    second.get(&app, "/write").await;
+    let cookie = second.cookie.clone();
+    let answer = second.get(&app, "/in").await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert!(answer.body.contains(r#""error":"session_limit""#), "{}", answer.body);
+    assert!(answer.header("retry-after").is_empty());
+    assert_eq!(second.cookie, cookie);
+    assert_eq!(second.get(&app, "/read").await.body, "true");
+    first.get(&app, "/out").await;
+    assert_eq!(second.get(&app, "/in").await.status, StatusCode::OK);
 }
 
 #[tokio::test]
