@@ -15,7 +15,7 @@ use crate::fields::Fields;
 use crate::key::Key;
 use crate::plan::{StoreCall, TransportChange, plan};
 use crate::record::{Record, Revision};
-use crate::sessions::Sessions;
+use crate::sessions::{Sessions, Turn, Written};
 use crate::store::{Created, Replaced, Touch, Touched};
 use crate::token::Token;
 
@@ -103,7 +103,8 @@ impl<'a> Attempt<'a> {
     async fn write(&mut self) -> Result<TransportChange, Error> {
         let sessions = self.sessions();
         let mut turn = None;
-        for attempt in 0..sessions.policy().max_attempts {
+        let mut attempt = 0;
+        while attempt < sessions.policy().max_attempts {
             let now = sessions.clock().now();
             let (call, change) = sessions.plan(&self.base, &self.pending, now);
             self.check_that_the_client_can_be_told(change)?;
@@ -114,6 +115,9 @@ impl<'a> Attempt<'a> {
                 (StoreCall::Replace | StoreCall::Rotate, Some(live)) => {
                     if turn.is_none() {
                         turn = sessions.turns().wait(&live.key, attempt > 0).await;
+                        if self.catch_up(&live, turn.as_mut()) {
+                            continue;
+                        }
                     }
                     let rotate = call == StoreCall::Rotate;
                     self.replace(&live, rotate, now).await.inspect_err(|error| {
@@ -127,6 +131,9 @@ impl<'a> Attempt<'a> {
                 (_, None) => true,
             };
             if done {
+                if let (Some(turn), Some(live)) = (&turn, self.base.live()) {
+                    turn.pass_on(|| Written::from(live));
+                }
                 // A client that was told how long to keep its token is told anew.
                 let is_news = self.pending.timeouts.is_some();
                 return Ok(match change {
@@ -134,9 +141,19 @@ impl<'a> Attempt<'a> {
                     change => change,
                 });
             }
+            attempt += 1;
         }
         Err(Error::new(ErrorKind::Conflict, "other requests kept writing to this session")
             .with("attempts", sessions.policy().max_attempts))
+    }
+
+    /// Goes on from what the writer before has written, if that is news.
+    fn catch_up(&mut self, live: &Live, turn: Option<&mut Turn<'_>>) -> bool {
+        let newer = turn.and_then(|turn| turn.newer_than(&live.key, &live.record));
+        let Some(Written { key, record, fields }) = newer else { return false };
+        let (token, idle_deadline) = (live.token.clone(), record.idle_deadline);
+        self.base = Base::Live(Live { token, key, record, fields, idle_deadline });
+        true
     }
 
     fn check_that_the_client_can_be_told(&self, change: TransportChange) -> Result<(), Error> {
@@ -371,6 +388,12 @@ impl Drop for Attempt<'_> {
         } else {
             state.pending.put_back(pending);
         }
+    }
+}
+
+impl From<&Live> for Written {
+    fn from(live: &Live) -> Self {
+        Self { key: live.key, record: Arc::clone(&live.record), fields: Arc::clone(&live.fields) }
     }
 }
 

@@ -14,6 +14,7 @@ pub use self::devices::{Handle, SessionInfo};
 pub use self::limit::SessionLimit;
 
 use self::turns::Turns;
+pub(crate) use self::turns::{Turn, Written};
 use crate::clock::{Clock, Entropy, Timestamp};
 use crate::codec::{Codec, PayloadFormat};
 use crate::error::Error;
