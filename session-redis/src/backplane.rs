@@ -79,7 +79,7 @@ impl RedisBackplane {
         let at = primary.link.connection().await?.endpoint;
         let names = &self.state.names;
         let id = primary.id.as_deref();
-        let (changes, echo) = (names.changes(id), names.echo(id, node));
+        let (changes, echo) = (names.changes(id).into_owned(), names.echo(id, node));
         let inbox = Arc::new(Inbox::new(changes.clone().into()));
         let on_push = {
             let inbox = Arc::clone(&inbox);

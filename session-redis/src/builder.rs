@@ -206,7 +206,11 @@ impl RedisStoreBuilder {
         }
         if self.timeout < Duration::from_millis(1) {
             let reason = "no server answers in less than a millisecond";
-            return Err(Error::misconfigured("timeout", format_args!("{:?}", self.timeout), reason));
+            return Err(Error::misconfigured(
+                "timeout",
+                format_args!("{:?}", self.timeout),
+                reason,
+            ));
         }
         match self.wait {
             Some(Wait { replicas: 0, .. }) => {

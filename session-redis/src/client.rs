@@ -167,6 +167,8 @@ impl Client {
                 sleep(HALF_WAY.mul_f64(0.5 + fastrand::f64())).await;
                 way.primary = None;
                 way.is_asking = false;
+                // Until the move is done, the one sends us on and the other sends us back.
+                way.redirections = 0;
             }
             Some("READONLY") => {
                 link.demoted(connection);

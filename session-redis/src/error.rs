@@ -28,20 +28,30 @@ impl Failure {
     pub(crate) fn refused(code: &str) -> Self {
         let (kind, message) = match code {
             "OOM" => (ErrorKind::Full, "the server is out of memory"),
-            "WRONGTYPE" | "CORRUPT" => (ErrorKind::Corrupt, "what lies under the key is no session"),
-            "LATE" => (ErrorKind::Timeout, "the write came too late to be listed under its subject"),
+            "WRONGTYPE" | "CORRUPT" => {
+                (ErrorKind::Corrupt, "what lies under the key is no session")
+            }
+            "LATE" => {
+                (ErrorKind::Timeout, "the write came too late to be listed under its subject")
+            }
             "TAKEN" => (ErrorKind::Misuse, "the key to rotate to is taken"),
             "SCRIPT" => return too_old(),
-            "NOAUTH" | "WRONGPASS" => (ErrorKind::Unavailable, "the server refuses user or password"),
+            "NOAUTH" | "WRONGPASS" => {
+                (ErrorKind::Unavailable, "the server refuses user or password")
+            }
             "NOPERM" => (ErrorKind::Unavailable, "the user lacks a permission on the server"),
             "LOADING" => (ErrorKind::Unavailable, "the server is still loading its data"),
             "MISCONF" => (ErrorKind::Unavailable, "the server cannot persist, and takes no writes"),
-            "NOREPLICAS" => (ErrorKind::Unavailable, "too few replicas for the server to take writes"),
+            "NOREPLICAS" => {
+                (ErrorKind::Unavailable, "too few replicas for the server to take writes")
+            }
             "READONLY" => (ErrorKind::Unavailable, "the server is a replica"),
             "MASTERDOWN" => (ErrorKind::Unavailable, "the replica has lost its primary"),
             "CLUSTERDOWN" => (ErrorKind::Unavailable, "the Cluster, or this part of it, is down"),
             "MOVED" | "ASK" | "TRYAGAIN" => (ErrorKind::Unavailable, "the slot is moving"),
-            "BUSY" => (ErrorKind::Unavailable, "the server is busy with a script that does not end"),
+            "BUSY" => {
+                (ErrorKind::Unavailable, "the server is busy with a script that does not end")
+            }
             "MAXCLIENTS" => (ErrorKind::Unavailable, "the server has too many clients"),
             "NODB" => (ErrorKind::Unavailable, "the server has no database of that number"),
             _ => (ErrorKind::Unavailable, "the server refused the call"),

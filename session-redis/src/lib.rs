@@ -1,15 +1,124 @@
-//! The Redis store of session-kit: one server, Sentinel or Cluster.
+//! The Redis store of session-kit: sessions that every instance of a service shares, on one
+//! server, behind Sentinels, or in a Cluster.
+//!
+//! [`RedisStore`] is a complete [`Store`](session_core::Store): conditional writes, a
+//! [subject index](session_core::SubjectIndex) and a [backplane](session_core::Backplane).
+//! [`RedisNonces`] remembers what may be used only once.
+//!
+//! Needed is Redis 7.0 or later, or Valkey.
+//!
+//! # Example
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use session_core::Sessions;
+//! use session_redis::{RedisStore, Topology};
+//!
+//! # fn main() -> Result<(), session_core::Error> {
+//! let topology = Topology::single("redis://shop:secret@redis.internal/")?;
+//! let store = RedisStore::builder(topology)
+//!     .namespace("shop")
+//!     .timeout(Duration::from_millis(300))
+//!     .build()?;
+//! let sessions = Sessions::builder(store).build()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it costs
+//!
+//! | operation | sent to Redis, each in one round trip |
+//! |---|---|
+//! | load | one `GET` |
+//! | create, replace, rotate, delete | one script |
+//! | touch | one script for each session, all in one go for each server |
+//! | a write that makes a session somebody's (log-in) | one script more, before it: the index |
+//! | list a subject's sessions | one `ZRANGEBYLEX`, then one `GET` for each, in one go |
+//!
+//! A write and its expiry and its announcement are one step on the server. There is one
+//! connection to each primary, which all calls share.
+//!
+//! # What is stored
+//!
+//! One string per session, `namespace:{partition}:digest`: the digest is that of the session's
+//! token, which is not stored, and the partition in braces puts a session and its successor into
+//! one slot of a Cluster. Its value is a header and the payload. The first 36 bytes of the header
+//! are at fixed places, integers are big-endian, points in time are milliseconds since the Unix
+//! epoch:
+//!
+//! | offset | size | |
+//! |---|---|---|
+//! | 0 | 2 | `S` and the version of the format, 1 |
+//! | 2 | 2 | where the payload begins |
+//! | 4 | 8 | revision |
+//! | 12 | 8 | idle deadline |
+//! | 20 | 8 | absolute deadline |
+//! | 28 | 8 | created at |
+//! | 36 | … | flags, then subject, time of log-in, timeouts and device where there are any |
+//!
+//! So a program in another language reads a session whose payload is neither compressed nor
+//! encrypted, here in Python:
+//!
+//! ```python
+//! value = redis.get(key)
+//! revision, idle_deadline, absolute_deadline = struct.unpack(">Qqq", value[4:28])
+//! fields = json.loads(value[int.from_bytes(value[2:4], "big"):] or "{}")
+//! ```
+//!
+//! Beside the sessions there are, in the same namespace: an index of the sessions of each subject
+//! (`namespace:subject:{digest}`), the heartbeats of nodes that listen
+//! (`namespace:{partition}:node:id`), the epoch of the data (`namespace:{partition}:epoch`; to
+//! delete it empties the caches of every node), and nonces (`namespace:nonce:{digest}`). Channels
+//! are `namespace:changes` and `namespace:echo:node`, in a Cluster with the primary's id behind.
+//!
+//! # Permissions
+//!
+//! A user of its own needs no more than this, here for the namespace `shop`; the last line is for
+//! nonces, [`wait`](RedisStoreBuilder::wait), a [client name](RedisStoreBuilder::client_name) and
+//! a Cluster:
+//!
+//! ```text
+//! ACL SETUSER shop on >secret ~shop:* &shop:*
+//!   +get +set +del +exists +getrange +setrange +pexpire +pttl +zadd +zrem +zrangebylex
+//!   +eval +evalsha +time +publish +subscribe +ping +role
+//!   +info +wait +client|setname +cluster|nodes +asking +readonly
+//! ```
+//!
+//! # Failures
+//!
+//! Every call ends by its [deadline](RedisStoreBuilder::timeout), whatever is tried on the way. A
+//! call is sent again only if it was not executed for certain, such as by a server that is no
+//! primary any more, or, once, if executing it twice does no harm: reads, touches and deletes. A
+//! write that was cut off is an error, and its outcome unknown.
+//!
+//! While there is no connection calls fail at once; attempts to connect go on in the background,
+//! a few per second at most, each after asking the Sentinels again. A server that says it is a
+//! replica is left, and so is a master whom the Sentinels have replaced.
+//!
+//! What the server refuses has the server's word for it in the error's context, as `code`:
+//! `OOM` is [`Full`](session_core::ErrorKind::Full), and what is no session is
+//! [`Corrupt`](session_core::ErrorKind::Corrupt); everything else (`LOADING`, `MISCONF`,
+//! `NOREPLICAS`, `READONLY`, `CLUSTERDOWN`, `MAXCLIENTS`, `WRONGPASS`, `NOPERM`, …) is
+//! [`Unavailable`](session_core::ErrorKind::Unavailable).
+//!
+//! # What it does not promise
+//!
+//! Redis replicates asynchronously: a failover may lose what the old primary has acknowledged
+//! last. [`wait`](RedisStoreBuilder::wait) narrows that for log-ins, rotations and log-outs, and
+//! `appendfsync always` makes a single server keep its word through a crash. A server that evicts
+//! keys (`maxmemory-policy`) logs people out when memory is short.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
-mod topology;
 #[cfg(feature = "tls")]
 mod tls;
+mod topology;
 
-mod store;
-mod subject_index;
 mod backplane;
 mod nonce;
+mod store;
+mod subject_index;
 
 mod client;
 mod connect;

@@ -1,5 +1,7 @@
 //! What things are called in Redis: every key and every channel begins with the namespace.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use session_core::{Key, Namespace, NodeId, Partition, Subject};
@@ -11,11 +13,14 @@ use crate::slot::{Slot, hex};
 #[derive(Clone, Debug)]
 pub(crate) struct Names {
     namespace: Namespace,
+    /// What most writes announce themselves on.
+    changes: String,
 }
 
 impl Names {
     pub(crate) fn new(namespace: Namespace) -> Self {
-        Self { namespace }
+        let changes = format!("{namespace}:changes");
+        Self { namespace, changes }
     }
 
     /// `namespace:{partition}:digest`. All sessions of a partition lie in one slot, and so a
@@ -56,10 +61,10 @@ impl Names {
 
     /// The channel on which a primary announces changes. A Cluster passes every message on to
     /// all of its nodes; the id keeps what the one has executed apart from what others have.
-    pub(crate) fn changes(&self, primary: Option<&str>) -> String {
+    pub(crate) fn changes(&self, primary: Option<&str>) -> Cow<'_, str> {
         match primary {
-            None => format!("{}:changes", self.namespace),
-            Some(id) => format!("{}:changes:{id}", self.namespace),
+            None => Cow::Borrowed(&self.changes),
+            Some(id) => Cow::Owned(format!("{}:{id}", self.changes)),
         }
     }
 
@@ -89,10 +94,13 @@ pub(crate) fn entry_key(key: &Key) -> [u8; ENTRY_KEY] {
     bytes
 }
 
-pub(crate) fn key_of_entry(entry: &[u8]) -> Option<Key> {
-    let (partition, rest) = entry.split_first_chunk::<2>()?;
-    let (digest, _time) = rest.split_first_chunk::<{ Key::DIGEST_BYTES }>()?;
-    Some(Key::from_parts(Partition::new(*partition), *digest))
+/// The key that an entry begins with. One that is too short leads nowhere, but not back: to a key
+/// that nobody has, in the same place of the order.
+pub(crate) fn key_of_entry(entry: &[u8]) -> Key {
+    let mut bytes = entry.iter().copied().chain(std::iter::repeat(0));
+    let partition = std::array::from_fn(|_| bytes.next().unwrap_or_default());
+    let digest = std::array::from_fn(|_| bytes.next().unwrap_or_default());
+    Key::from_parts(Partition::new(partition), digest)
 }
 
 #[cfg(test)]
@@ -111,7 +119,8 @@ mod tests {
         let (subject, _) = names.subject(&Subject::new("anna").unwrap());
         assert!(!String::from_utf8(subject).unwrap().contains("anna"));
         let entry = [entry_key(&key).as_slice(), &[0; 6]].concat();
-        assert_eq!(key_of_entry(&entry), Some(key));
-        assert_eq!(key_of_entry(&entry[..33]), None);
+        assert_eq!(key_of_entry(&entry), key);
+        let short = key_of_entry(&entry[..33]);
+        assert!(short < key && entry_key(&short).starts_with(&entry[..33]));
     }
 }

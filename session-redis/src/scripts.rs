@@ -23,7 +23,8 @@ pub(crate) static ECHO: LazyLock<Script> = script!("echo");
 impl Script {
     /// The beginning of a call: what follows are the keys, and then the arguments.
     pub(crate) fn call(&self, by_source: bool, keys: &[&[u8]]) -> Cmd {
-        let mut command = Cmd::with_capacity(8, 256);
+        // Room for most calls, so that adding the arguments moves nothing.
+        let mut command = Cmd::with_capacity(16, 1_024);
         if by_source {
             command.arg("EVAL").arg(self.source);
         } else {

@@ -141,7 +141,7 @@ impl State {
         if load.consistency == Consistency::Replica
             && let Some(value) = self.load_from_replica(&name, slot).await
         {
-            return self.loaded(value);
+            return self.loaded(value, None);
         }
         let value = match load.known {
             None => {
@@ -160,7 +160,7 @@ impl State {
                 self.read(slot, request).await?
             }
         };
-        self.loaded(value)
+        self.loaded(value, load.known)
     }
 
     async fn read(&self, slot: Slot, request: Request<'_>) -> Result<Value, Error> {
@@ -177,10 +177,13 @@ impl State {
         answer.await.ok()?.and_then(Value::extract_error).ok()
     }
 
-    fn loaded(&self, value: Value) -> Result<Loaded, Error> {
+    fn loaded(&self, value: Value, known: Option<Revision>) -> Result<Loaded, Error> {
+        let is_known = |head: value::Head| Some(head.revision) == known;
         match value {
             Value::Nil => Ok(Loaded::Absent),
-            Value::BulkString(head) if head.len() == value::HEAD => {
+            Value::BulkString(head)
+                if head.len() == value::HEAD && value::decode_head(&head).is_ok_and(is_known) =>
+            {
                 let head = value::decode_head(&head)?;
                 let end = head.idle_deadline.min(head.absolute_deadline);
                 if self.clock.now() >= end {
@@ -302,9 +305,7 @@ impl State {
         match answer {
             Value::Int(1) => Ok(Replaced::Replaced(revision)),
             Value::Int(0) => Ok(Replaced::Gone),
-            Value::BulkString(current) => {
-                Ok(Replaced::Conflict(Arc::new(value::decode(current)?)))
-            }
+            Value::BulkString(current) => Ok(Replaced::Conflict(Arc::new(value::decode(current)?))),
             _ => Err(Failure::strange_reply().into()),
         }
     }
@@ -374,7 +375,7 @@ impl State {
     /// Adds what a script announces, and where.
     fn announce(&self, primary: &Primary, announcements: &[&[u8]], command: &mut Cmd) {
         if self.announces {
-            command.arg(self.names.changes(primary.id.as_deref()));
+            command.arg(&*self.names.changes(primary.id.as_deref()));
         } else {
             command.arg("");
         }

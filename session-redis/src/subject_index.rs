@@ -22,7 +22,7 @@ use session_core::{Error, ErrorKind, Key, Page, Record, Subject, SubjectIndex};
 
 use crate::client::{Call, Request};
 use crate::error::Failure;
-use crate::names::{ENTRY_KEY, entry_key, key_of_entry};
+use crate::names::{entry_key, key_of_entry};
 use crate::scripts;
 use crate::slot::Slot;
 use crate::store::{State, millis};
@@ -148,10 +148,9 @@ impl State {
             let entries = self.entries(&name, slot, after.as_ref(), asked).await?;
             let is_last = entries.len() < asked;
             let mut keys: Vec<Key> = Vec::with_capacity(entries.len());
-            for entry in &entries {
-                // Of a session that was listed twice the entries lie side by side.
-                keys.extend(key_of_entry(entry).filter(|key| keys.last() != Some(key)));
-            }
+            keys.extend(entries.iter().map(|entry| key_of_entry(entry)));
+            // Of a session that was listed twice the entries lie side by side.
+            keys.dedup();
             let is_rest = keys.len() <= missing && is_last;
             keys.truncate(missing);
             let records = self.load_all(&keys).await?;
@@ -161,12 +160,10 @@ impl State {
                     Some(record) if record.subject.as_ref() == Some(subject) => {
                         page.sessions.push((*key, Arc::new(record)));
                     }
-                    _ => dead.push(entry_key(key)),
+                    _ => dead.push(*key),
                 }
             }
-            let is_dead = |entry: &Vec<u8>| {
-                entry.get(..ENTRY_KEY).is_some_and(|key| dead.iter().any(|dead| dead == key))
-            };
+            let is_dead = |entry: &Vec<u8>| dead.contains(&key_of_entry(entry));
             let dead: Vec<Vec<u8>> = entries.into_iter().filter(is_dead).collect();
             self.prune(&name, slot, &dead).await;
             if is_rest {

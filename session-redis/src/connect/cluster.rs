@@ -11,6 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 use session_core::{Error, Lane, Partition};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
@@ -74,8 +75,10 @@ pub(crate) struct Owner {
 
 /// How often to look without a reason.
 const REFRESH: Duration = Duration::from_secs(2);
-/// How often to look at most.
+/// How often to look at most, after something has changed.
 const PAUSE: Duration = Duration::from_millis(25);
+/// How often to look at most while nothing changes, however often the map is contradicted.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// How many nodes to ask at a time.
 const ASKED: usize = 3;
 
@@ -169,13 +172,15 @@ impl Cluster {
     /// Starts looking, unless somebody does: nobody does before the first call, and no longer
     /// after the runtime it was started on has ended.
     fn keep_refreshed(&self) {
-        if self.shared.is_refreshed.load(Ordering::Relaxed)
-            || self.shared.is_refreshed.swap(true, Ordering::Relaxed)
-        {
+        if self.shared.is_refreshed.load(Ordering::Relaxed) {
+            return;
+        }
+        let Ok(runtime) = Handle::try_current() else { return };
+        if self.shared.is_refreshed.swap(true, Ordering::Relaxed) {
             return;
         }
         let refreshed = Refreshed(Arc::clone(&self.shared));
-        let task = tokio::spawn(async move { refreshed.0.keep_refreshing().await });
+        let task = runtime.spawn(async move { refreshed.0.keep_refreshing().await });
         *lock(&self.refresher) = Some(task.abort_handle());
     }
 }
@@ -201,13 +206,10 @@ impl Drop for Refreshed {
 
 impl Shared {
     async fn keep_refreshing(&self) {
+        let mut pause = PAUSE;
         loop {
-            let pause = match self.look().await {
-                Ok(nodes) => {
-                    let map = self.map_of(&nodes);
-                    self.publish(map);
-                    REFRESH
-                }
+            let has_changed = match self.look().await {
+                Ok(nodes) => self.publish(self.map_of(&nodes)),
                 Err(failure) => {
                     tracing::debug!(?failure, "no node of the Cluster answers");
                     self.map.send_if_modified(|state| {
@@ -217,13 +219,15 @@ impl Shared {
                         }
                         is_first
                     });
-                    PAUSE * 4
+                    self.contradicted.notify_one();
+                    false
                 }
             };
-            sleep(PAUSE.mul_f64(1.0 + fastrand::f64())).await;
+            pause = if has_changed { PAUSE } else { LONGEST_PAUSE.min(pause * 2) };
+            sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
             tokio::select! {
                 () = self.contradicted.notified() => {}
-                () = sleep(pause.mul_f64(0.5 + fastrand::f64())) => {}
+                () = sleep(REFRESH.mul_f64(0.5 + fastrand::f64())) => pause = PAUSE,
             }
         }
     }
@@ -273,12 +277,10 @@ impl Shared {
             }
         };
         let mut command = redis::cmd("CLUSTER");
-        let answer = timeout(
-            self.connector.timeout,
-            ask(&mut connection, command.arg("NODES")),
-        );
-        let answer =
-            answer.await.map_err(|_| Failure::timeout("a node of the Cluster does not answer"))??;
+        let answer = timeout(self.connector.timeout, ask(&mut connection, command.arg("NODES")));
+        let answer = answer
+            .await
+            .map_err(|_| Failure::timeout("a node of the Cluster does not answer"))??;
         let text = match &answer {
             Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
             Value::VerbatimString { text, .. } => Some(text.as_str()),
@@ -288,9 +290,9 @@ impl Shared {
         nodes.ok_or_else(Failure::strange_reply)
     }
 
-    /// Publishes a map that says something new. One that says the same is not worth waking
-    /// anybody for.
-    fn publish(&self, map: SlotMap) {
+    /// Publishes a map that says something new, and whether it does. One that says the same is
+    /// not worth waking anybody for.
+    fn publish(&self, map: SlotMap) -> bool {
         self.map.send_if_modified(|state| {
             if let State::Known(old) = state
                 && old.says_the_same_as(&map)
@@ -300,14 +302,13 @@ impl Shared {
             tracing::info!(primaries = map.primaries.len(), "the Cluster's map of slots");
             *state = State::Known(Arc::new(map));
             true
-        });
+        })
     }
 
     fn map_of(&self, nodes: &[Node]) -> SlotMap {
         let mut members = lock(&self.members);
-        let is_serving = |node: &&Node| {
-            node.role == Role::Primary && !(node.is_failed && node.slots.is_empty())
-        };
+        let is_serving =
+            |node: &&Node| node.role == Role::Primary && !(node.is_failed && node.slots.is_empty());
         let mut owners = vec![None; usize::from(Slot::COUNT)].into_boxed_slice();
         let mut primaries: Vec<Owner> = Vec::new();
         for node in nodes.iter().filter(is_serving) {
@@ -376,12 +377,10 @@ impl Members {
 
     /// Lets go of the links to servers that are in the Cluster no longer.
     fn forget_all_but(&mut self, primaries: &[Owner]) {
-        self.primaries.retain(|_, known| {
-            primaries.iter().any(|owner| Arc::ptr_eq(&owner.primary, known))
-        });
-        self.replicas.retain(|endpoint, _| {
-            primaries.iter().any(|owner| owner.replicas.contains(endpoint))
-        });
+        self.primaries
+            .retain(|_, known| primaries.iter().any(|owner| Arc::ptr_eq(&owner.primary, known)));
+        self.replicas
+            .retain(|endpoint, _| primaries.iter().any(|owner| owner.replicas.contains(endpoint)));
     }
 }
 

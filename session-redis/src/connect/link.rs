@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Value};
 use session_core::Error;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
@@ -149,13 +150,15 @@ impl Link {
     /// Starts the keeper, unless it runs: it does not before the first call, and no longer after
     /// the runtime it was started on has ended.
     fn keep(&self) {
-        if self.shared.is_kept.load(Ordering::Relaxed)
-            || self.shared.is_kept.swap(true, Ordering::Relaxed)
-        {
+        if self.shared.is_kept.load(Ordering::Relaxed) {
+            return;
+        }
+        let Ok(runtime) = Handle::try_current() else { return };
+        if self.shared.is_kept.swap(true, Ordering::Relaxed) {
             return;
         }
         let kept = Kept(Arc::clone(&self.shared));
-        let task = tokio::spawn(async move { kept.0.keep().await });
+        let task = runtime.spawn(async move { kept.0.keep().await });
         *lock(&self.keeper) = Some(task.abort_handle());
     }
 }

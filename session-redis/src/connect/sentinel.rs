@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use redis::aio::MultiplexedConnection;
-use redis::{PushInfo, PushKind, Value};
+use redis::{Pipeline, PushInfo, PushKind, Value};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -30,7 +30,8 @@ struct View {
 
 /// How long to wait, after the first Sentinel's answer, for one that may know better.
 const GRACE: Duration = Duration::from_millis(50);
-/// How often to ask the Sentinel that should have told us of a change by itself.
+/// How often to ask a Sentinel that should have told us of a change by itself, and at most how
+/// long to leave one alone that is of no use.
 const POLL: Duration = Duration::from_secs(1);
 
 impl Sentinels {
@@ -62,18 +63,27 @@ impl Sentinels {
             .ok_or_else(|| Failure::unavailable("the master has no replica in working order"))
     }
 
-    /// Returns when the Sentinels name another master than this one: at once when they announce
-    /// it (`+switch-master`), and soon after if the announcement was lost.
+    /// Returns when the Sentinels name another master than this one: at once when one of them
+    /// announces it (`+switch-master`), and soon after if the announcement was lost.
+    ///
+    /// All are listened to. A single one may hang, or be cut off from the others, while the old
+    /// master goes on to take writes that will be thrown away.
     pub(crate) async fn moved_from(&self, endpoint: &Endpoint) {
+        let mut told: FuturesUnordered<_> =
+            self.nodes.iter().map(|node| self.told_by(node, endpoint)).collect();
+        told.next().await;
+    }
+
+    /// Returns when this Sentinel has given reason to ask, and the best informed names another
+    /// master.
+    async fn told_by(&self, node: &Endpoint, endpoint: &Endpoint) {
         loop {
-            for node in &self.nodes {
-                // Returns when there is reason to ask, or nothing more to hear from this one.
-                let heard = self.listen(node, endpoint).await;
-                if heard.is_ok() && self.master().await.is_ok_and(|now| now != *endpoint) {
-                    return;
-                }
-                sleep(GRACE.mul_f64(1.0 + fastrand::f64())).await;
+            let heard = self.listen(node, endpoint).await;
+            if heard.is_ok() && self.master().await.is_ok_and(|now| now != *endpoint) {
+                return;
             }
+            // It is down, or behind the others.
+            sleep(POLL.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
         }
     }
 
@@ -90,7 +100,8 @@ impl Sentinels {
         };
         let (mut connection, mut driver) =
             self.connector.open_listening(node, Box::new(on_push)).await?;
-        let subscribed = connection.subscribe("+switch-master");
+        // The second is how the Sentinel that leads a failover says it first.
+        let subscribed = connection.subscribe(&["+switch-master", "+promoted-slave"]);
         timeout(self.connector.timeout, subscribed).await.map_err(|_| silent())??;
         loop {
             if self.view(&mut connection).await?.endpoint != *current {
@@ -104,19 +115,26 @@ impl Sentinels {
         }
     }
 
+    /// The Sentinel that leads a failover names the promoted replica to whoever asks for the
+    /// address, with the epoch of its promotion, but describes the old master until all replicas
+    /// follow the new one.
     async fn view(&self, connection: &mut MultiplexedConnection) -> Result<View, Failure> {
-        let mut command = redis::cmd("SENTINEL");
-        command.arg("MASTER").arg(&self.master);
-        let answer = timeout(self.connector.timeout, ask(connection, &command));
-        let answer = answer.await.map_err(|_| silent())??;
-        parse_view(&answer).ok_or_else(Failure::strange_reply)
+        let mut questions = Pipeline::with_capacity(2);
+        questions.cmd("SENTINEL").arg("MASTER").arg(&self.master);
+        questions.cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(&self.master);
+        let answers = connection.send_packed_commands(&questions, 0, questions.len());
+        let answers = timeout(self.connector.timeout, answers).await.map_err(|_| silent())??;
+        let answers = answers.into_iter().map(Value::extract_error);
+        let answers: Vec<Value> = answers.collect::<Result<_, _>>()?;
+        let [description, address] = &answers[..] else { return Err(Failure::strange_reply()) };
+        parse_view(description, address).ok_or_else(Failure::strange_reply)
     }
 
     /// Puts a question to every Sentinel at once: the answers that came until shortly after the
     /// first, of which there is one at least.
-    async fn ask_all<T, F: Future<Output = Result<T, Failure>>>(
+    async fn ask_all<T: Send, F: Future<Output = Result<T, Failure>> + Send>(
         &self,
-        question: impl Fn(MultiplexedConnection) -> F,
+        question: impl Fn(MultiplexedConnection) -> F + Sync,
     ) -> Result<Vec<T>, Failure> {
         let question = &question;
         let mut asked: FuturesUnordered<_> = self
@@ -156,10 +174,12 @@ fn no_sentinel(reason: &str) -> Failure {
     Failure::unavailable(format!("no Sentinel to ask: {reason}"))
 }
 
-fn parse_view(answer: &Value) -> Option<View> {
-    let fields = Fields::of(answer)?;
-    let epoch = fields.get("config-epoch")?.parse().ok()?;
-    Some(View { epoch, endpoint: fields.endpoint()? })
+fn parse_view(description: &Value, address: &Value) -> Option<View> {
+    let epoch = Fields::of(description)?.get("config-epoch")?.parse().ok()?;
+    let Value::Array(address) = address else { return None };
+    let [host, port] = &address[..] else { return None };
+    let endpoint = Endpoint::parse(&format!("{}:{}", text(host)?, text(port)?))?;
+    Some(View { epoch, endpoint })
 }
 
 fn usable_replicas(answer: &Value) -> Vec<Endpoint> {
@@ -218,14 +238,15 @@ mod tests {
 
     #[test]
     fn views_are_read_from_both_protocols() {
-        let view = View { epoch: 3, endpoint: Endpoint::Tcp("10.0.0.1".to_owned(), 6379) };
+        let view = View { epoch: 3, endpoint: Endpoint::Tcp("10.0.0.2".to_owned(), 6379) };
         let words = ["name", "main", "ip", "10.0.0.1", "port", "6379", "config-epoch", "3"];
-        assert_eq!(parse_view(&flat(&words)), Some(view.clone()));
+        let address = flat(&["10.0.0.2", "6379"]);
+        assert_eq!(parse_view(&flat(&words), &address), Some(view.clone()));
         let Value::Array(values) = flat(&words) else { unreachable!() };
         let map = values.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
-        assert_eq!(parse_view(&Value::Map(map)), Some(view));
-        assert_eq!(parse_view(&flat(&words[..6])), None);
-        assert_eq!(parse_view(&Value::Nil), None);
+        assert_eq!(parse_view(&Value::Map(map), &address), Some(view));
+        assert_eq!(parse_view(&flat(&words[..6]), &address), None);
+        assert_eq!(parse_view(&flat(&words), &Value::Nil), None);
     }
 
     #[test]

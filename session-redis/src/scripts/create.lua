@@ -13,7 +13,7 @@ end
 if not redis.call('SET', KEYS[1], ARGV[2], 'NX', 'PX', ARGV[3]) then
   -- It may have ended already by the clock that deadlines are set by, and not yet by the server's.
   local head = redis.call('GETRANGE', KEYS[1], 0, 27)
-  if #head < 28 then
+  if string.sub(head, 1, 2) ~= 'S\1' or #head < 28 then
     return 0
   end
   local idle, absolute = struct.unpack('>i8i8', head, 13)

@@ -8,7 +8,7 @@ local time = redis.call('TIME')
 local oldest = time[1] * 1000 + math.floor(time[2] / 1000) - tonumber(ARGV[1])
 local removed = 0
 for i = 2, #ARGV do
-  if struct.unpack('>I6', ARGV[i], 35) < oldest then
+  if #ARGV[i] ~= 40 or struct.unpack('>I6', ARGV[i], 35) < oldest then
     removed = removed + redis.call('ZREM', KEYS[1], ARGV[i])
   end
 end
