@@ -18,5 +18,13 @@ pub mod memory {
     pub use session_memory::*;
 }
 
+/// The Redis store: one server, Sentinel or Cluster.
+#[cfg(feature = "redis")]
+pub mod redis {
+    pub use session_redis::*;
+}
+
 #[cfg(feature = "memory")]
 pub use session_memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use session_redis::{RedisStore, Topology};

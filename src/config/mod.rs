@@ -25,9 +25,59 @@
 //!   `SESSION__STORES__MAIN__MAX_SESSIONS=1000`.
 //!
 //! Whatever cannot be right stops the start with the file, the setting, its value unless that may
-//! be a secret, and the reason.
+//! be a secret, and the reason. A server that is out of reach does not: sessions are built all the
+//! same, and work as soon as it is there.
+//!
+//! # `kind = "memory"`
+//!
+//! | key | default | |
+//! |---|---|---|
+//! | `max_sessions` | `1000000` | more are refused |
+//! | `max_bytes` | `"512MiB"` | as many bytes of sessions at most |
+//! | `sweep_every` | `"1m"` | how often those that have ended are removed |
+//!
+//! # `kind = "redis"`
+//!
+//! Needs the feature `redis`, and `redis-tls` for TLS.
+//!
+//! ```
+//! let text = r#"
+//!     [session]
+//!     store = "main"
+//!
+//!     [stores.main]
+//!     kind = "redis"
+//!     url = "${REDIS_URL}"                             # rediss:// for TLS
+//!     ## sentinel = { nodes = ["10.0.0.1:26379", "10.0.0.2:26379"], master = "mymaster" }
+//!     ## cluster = { nodes = ["10.0.0.1:7000", "10.0.0.2:7000"] }
+//!     namespace = "portal"
+//!     timeout = "500ms"
+//!     wait = { replicas = 1, timeout = "100ms" }
+//! "#;
+//! # #[cfg(feature = "redis")] {
+//! let environment = [("REDIS_URL".to_owned(), "redis://app:secret@10.0.0.1:6379/0".to_owned())];
+//! let sessions = session_kit::config::Config::parse(text, "session.toml", environment)?.build()?;
+//! # }
+//! # Ok::<(), session_kit::Error>(())
+//! ```
+//!
+//! | key | default | what it says, and what it costs |
+//! |---|---|---|
+//! | `url` | | one server: `redis://[[user]:password@]host[:port][/database]`, `rediss://…` for TLS, `redis+unix:///path`. This, `sentinel` or `cluster`, and only one of them |
+//! | `sentinel` | | the master that these Sentinels know by this name: `{ nodes = ["host:port", …], master = "mymaster" }` |
+//! | `cluster` | | the Cluster of these nodes, of which one that answers is enough: `{ nodes = ["host:port", …] }` |
+//! | `namespace` | `"session"` | what every key and channel begins with: applications on one server are told apart by it |
+//! | `timeout` | `"500ms"` | the most that one operation may take, with all that is tried on the way; a request may need two or three |
+//! | `wait` | none | `{ replicas = 1, timeout = "100ms" }`: a log-in, rotation or log-out is acknowledged when that many replicas have it, and fails if they do not in time. It takes that long |
+//! | `user`, `password` | the URL's | to log in with; the user needs a password, the password no user |
+//! | `database` | the URL's, else `0` | a Cluster has no other than 0 |
+//! | `client_name` | none | the connections' name in `CLIENT LIST` |
+//! | `sentinel_user`, `sentinel_password` | none | to log in to the Sentinels, which have users of their own |
+//! | `tls` | none; for `rediss://` the roots of the operating system | `{ roots = "ca.pem", certificate = "client.pem", key = "client.key" }`, paths of PEM files: the authorities to trust instead, and what to show to a server that asks for it. `{}` is TLS with neither. Read once, at the start. A handshake for each connection, of which there are few |
+//! | `announcements` | `true` | whether every change is announced to the caches of all nodes: about a microsecond of the server for each write, more in a Cluster. Without, nothing may be cached in front of this namespace |
 
 mod environment;
+mod redis;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -186,10 +236,11 @@ fn decode<T: DeserializeOwned>(path: &str, table: Table) -> Result<T, Error> {
         let reason = error.inner().message().trim();
         // A setting nobody knows may be a misspelt secret.
         let is_known = !reason.starts_with("unknown field");
+        let tells_no_value = !is_known || reason.starts_with("missing field");
         if is_secret(&field) || value.as_deref().is_some_and(looks_secret) {
-            let reason = match is_known {
-                true => "this value is not valid; it is not shown, since it may be a secret",
-                false => reason,
+            let reason = match tells_no_value {
+                true => reason,
+                false => "this value is not valid; it is not shown, since it may be a secret",
             };
             return Error::new(ErrorKind::Misconfigured, reason).with("field", field);
         }
@@ -213,13 +264,16 @@ fn find(table: &Table, path: &str) -> Option<String> {
 
 /// Whether a setting holds a secret.
 fn is_secret(field: &str) -> bool {
-    let names = ["keys", "url", "password", "encrypt", "sign"];
+    let names = ["keys", "url", "password", "sentinel_password", "nodes", "encrypt", "sign"];
+    // A section, in whose place an address was put, and perhaps a password with it.
+    let last = field.rsplit('.').next().and_then(|last| last.split('[').next()).unwrap_or_default();
     field.split(['.', '[']).any(|part| names.contains(&part))
+        || ["sentinel", "cluster"].contains(&last)
 }
 
 /// Whether a value looks like a secret that was put in the wrong place.
 fn looks_secret(value: &str) -> bool {
-    value.contains("base64:") || value.contains("://")
+    ["base64:", "://", "-----BEGIN"].iter().any(|mark| value.contains(mark))
 }
 
 #[cfg(test)]

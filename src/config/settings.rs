@@ -9,10 +9,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use session_core::codec::Limits;
 use session_core::{
-    CookieLifetime, Error, ErrorKind, SameSite, SessionCookie, Sessions, SessionsBuilder, Store,
-    Timeouts,
+    CookieLifetime, Error, ErrorKind, SameSite, SessionCookie, SessionLimit, Sessions,
+    SessionsBuilder, Store, Timeouts,
 };
 use toml::Value;
+
+use super::redis::RedisSettings;
 
 /// `[session]`
 #[derive(Debug, Deserialize)]
@@ -42,6 +44,24 @@ pub(super) struct SessionSettings {
     /// The most that a session may hold. Default: 256 KiB.
     #[serde(default, deserialize_with = "size")]
     max_payload: Option<usize>,
+    /// Default: a subject may have any number of sessions.
+    session_limit: Option<LimitSettings>,
+}
+
+/// `session_limit = { sessions = 5, over = "evict-oldest" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitSettings {
+    #[serde(deserialize_with = "required_plain_or_text")]
+    sessions: usize,
+    over: OverName,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum OverName {
+    EvictOldest,
+    Refuse,
 }
 
 /// `cookie = { … }`
@@ -149,6 +169,9 @@ impl SessionSettings {
         if let Some(part) = self.touch_after {
             builder = builder.touch_after(part);
         }
+        if let Some(limit) = &self.session_limit {
+            builder = builder.session_limit(limit.build()?);
+        }
         builder = self.codec.choose(builder)?;
         if let Some(compress) = &self.compress {
             builder = compress.apply(builder)?;
@@ -157,6 +180,16 @@ impl SessionSettings {
             builder = encrypt.seal(builder)?;
         }
         builder.build()
+    }
+}
+
+impl LimitSettings {
+    fn build(&self) -> Result<SessionLimit, Error> {
+        let limit = match self.over {
+            OverName::EvictOldest => SessionLimit::evict_oldest(self.sessions),
+            OverName::Refuse => SessionLimit::refuse(self.sessions),
+        };
+        limit.map_err(|error| error.within("session_limit"))
     }
 }
 
@@ -282,6 +315,7 @@ impl RingSettings {
 #[derive(Debug)]
 pub(super) enum StoreSettings {
     Memory(MemorySettings),
+    Redis(Box<RedisSettings>),
 }
 
 #[derive(Debug, Deserialize)]
@@ -309,29 +343,37 @@ impl StoreSettings {
         let kind = match table.remove("kind") {
             Some(Value::String(kind)) => kind,
             Some(_) | None => {
-                let reason = "a store says of what kind it is; there is: memory";
+                let reason = format!("a store says of what kind it is; there are: {KINDS}");
                 return Err(Error::new(ErrorKind::Misconfigured, reason)
                     .with("field", format_args!("{path}.kind")));
             }
         };
         match kind.as_str() {
             "memory" => Ok(Self::Memory(super::decode(&path, table)?)),
+            "redis" => Ok(Self::Redis(Box::new(super::decode(&path, table)?))),
             _ => {
-                Err(Error::new(ErrorKind::Misconfigured, "there is no such kind; there is: memory")
-                    .with("field", format_args!("{path}.kind"))
-                    .with("value", format_args!("{kind:?}")))
+                let reason = format!("there is no such kind; there are: {KINDS}");
+                let error = Error::new(ErrorKind::Misconfigured, reason);
+                let error = error.with("field", format_args!("{path}.kind"));
+                Err(if super::looks_secret(&kind) {
+                    error
+                } else {
+                    error.with("value", format_args!("{kind:?}"))
+                })
             }
         }
     }
 
     pub(super) fn build(&self, name: &str) -> Result<Arc<dyn Store>, Error> {
-        match self {
-            Self::Memory(settings) => {
-                settings.build().map_err(|error| error.within(&format!("stores.{name}")))
-            }
-        }
+        let built = match self {
+            Self::Memory(settings) => settings.build(),
+            Self::Redis(settings) => settings.build(),
+        };
+        built.map_err(|error| error.within(&format!("stores.{name}")))
     }
 }
+
+const KINDS: &str = "memory, redis";
 
 impl MemorySettings {
     #[cfg(feature = "memory")]
@@ -354,28 +396,44 @@ impl MemorySettings {
 }
 
 #[allow(unused, reason = "with every feature on, nothing is refused")]
-fn needs_feature(field: &'static str, feature: &str) -> Error {
+pub(super) fn needs_feature(field: &'static str, feature: &str) -> Error {
     let reason = format!("this needs the feature `{feature}` of session-kit");
     Error::new(ErrorKind::Misconfigured, reason).with("field", field)
 }
 
 /// A value as TOML has it, or as a text: an environment variable has no other type.
-fn plain_or_text<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(super) fn plain_or_text<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: DeserializeOwned + FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    required_plain_or_text(deserializer).map(Some)
+}
+
+pub(super) fn required_plain_or_text<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: DeserializeOwned + FromStr<Err: fmt::Display>,
     D: Deserializer<'de>,
 {
     match Value::deserialize(deserializer)? {
-        Value::String(text) => text.parse().map(Some).map_err(serde::de::Error::custom),
-        value => {
-            value.try_into().map(Some).map_err(|error| serde::de::Error::custom(error.message()))
-        }
+        Value::String(text) => text.parse().map_err(serde::de::Error::custom),
+        value => value.try_into().map_err(|error| serde::de::Error::custom(error.message())),
     }
 }
 
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+pub(super) fn duration<'de, D>(deserializer: D) -> Result<Option<Duration>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    required_duration(deserializer).map(Some)
+}
+
+pub(super) fn required_duration<'de, D>(deserializer: D) -> Result<Duration, D::Error>
+where
+    D: Deserializer<'de>,
+{
     let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text).map(Some).map_err(|error| {
+    humantime::parse_duration(&text).map_err(|error| {
         serde::de::Error::custom(format!("{error}; a duration is written like \"30m\""))
     })
 }

@@ -1,8 +1,10 @@
 use std::time::Duration;
 
-use session_core::Timeouts;
+use session_core::{SessionLimit, Timeouts};
 
 use super::*;
+
+mod redis;
 
 const MEMORY: &str = r#"
 [session]
@@ -68,6 +70,21 @@ fn a_variable_is_whatever_the_setting_needs() {
     }
 }
 
+#[test]
+fn a_limit_on_sessions_is_as_written() {
+    let limit = |text: &str, environment: &[(&str, &str)]| {
+        sessions(text, environment).unwrap().session_limit()
+    };
+    assert_eq!(limit(MEMORY, &[]), None);
+    let refuse = changed("session_limit = { sessions = 5, over = \"refuse\" }");
+    assert_eq!(limit(&refuse, &[]), Some(SessionLimit::refuse(5).unwrap()));
+    let fewer = [
+        ("SESSION__SESSION__SESSION_LIMIT__SESSIONS", "2"),
+        ("SESSION__SESSION__SESSION_LIMIT__OVER", "evict-oldest"),
+    ];
+    assert_eq!(limit(&refuse, &fewer), Some(SessionLimit::evict_oldest(2).unwrap()));
+}
+
 /// Each with the words that its message must have.
 #[test]
 fn what_cannot_be_right_stops_the_start() {
@@ -97,6 +114,20 @@ fn what_cannot_be_right_stops_the_start() {
         ("max_payload = \"0KiB\"", &["max_payload", "0"]),
         ("max_payload = \"much\"", &["session.max_payload", "much", "64MiB"]),
         ("touch_after = 2.0", &["touch_after", "2", "between 0 and 1"]),
+        (
+            "session_limit = { sessions = 0, over = \"refuse\" }",
+            &["field: session.session_limit.sessions", "0", "one session at least"],
+        ),
+        ("session_limit = { sessions = 5 }", &["session.session_limit", "missing field `over`"]),
+        (
+            "session_limit = { sessions = 5, over = \"evict\" }",
+            &["session.session_limit.over", "evict", "evict-oldest"],
+        ),
+        (
+            "session_limit = { sessions = \"many\", over = \"refuse\" }",
+            &["session.session_limit.sessions", "many"],
+        ),
+        ("session_limit = 5", &["session.session_limit", "5"]),
         ("namespace = \"a:b\"", &["namespace", "a:b"]),
         ("namespace = \"${NOWHERE}\"", &["session.namespace", "`NOWHERE` is not set"]),
         ("namespace = \"${NOWHERE\"", &["session.namespace", "without `}`"]),
@@ -118,7 +149,7 @@ fn a_text_that_is_no_configuration_is_refused() {
         ("[session]\n[stores]", &["session", "missing field `store`"]),
         ("[session]\nstore = 1\n[stores]", &["session.store", "1"]),
         ("[session\n", &["not TOML", "line: 1"]),
-        ("[session]\nstore = \"m\"\n[stores.m]\n", &["stores.m.kind", "memory"]),
+        ("[session]\nstore = \"m\"\n[stores.m]\n", &["stores.m.kind", "memory, redis"]),
         ("[session]\nstore = \"m\"\n[stores.m]\nkind = \"etcd\"", &["stores.m.kind", "etcd"]),
         ("[session]\nstore = \"m\"\n[stores]\nm = 1", &["stores.m", "section"]),
         (

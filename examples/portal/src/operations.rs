@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use session_kit::{Consistency, Error, Key, Load, OsEntropy, Sessions, Token};
+use session_kit::{Consistency, Error, ErrorKind, Key, Load, OsEntropy, Sessions, Token};
 
 use crate::metrics::Metrics;
 use crate::reply::{self, Failure};
@@ -28,9 +28,25 @@ async fn is_ready(State(sessions): State<Sessions>) -> Result<Response, Failure>
         Ok(Ok(())) => Ok(([(CACHE_CONTROL, "no-store")], "ok").into_response()),
         Ok(Err(error)) => {
             reply::log(&error);
-            Err(Failure::NotReady("the session store answers with an error"))
+            Err(Failure::NotReady(reason(&error).into()))
         }
-        Err(_) => Err(Failure::NotReady("the session store does not answer within a second")),
+        Err(_) => {
+            Err(Failure::NotReady("the session store does not answer within a second".into()))
+        }
+    }
+}
+
+/// What anybody may know: the kind, and the server's own word for it if it has one. An error's
+/// text, which may say where the store is, goes to the log.
+fn reason(error: &Error) -> String {
+    let told = match error.kind() {
+        ErrorKind::Timeout => "the session store does not answer in time",
+        ErrorKind::Unavailable => "the session store cannot be reached, or refuses to work",
+        _ => "the session store answers with an error",
+    };
+    match error.context("code") {
+        Some(code) => format!("{told} ({code})"),
+        None => told.to_owned(),
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) enum Failure {
     /// The body is over the limit.
     TooLarge,
     /// The store does not answer.
-    NotReady(&'static str),
+    NotReady(Cow<'static, str>),
     /// The session could not be read or changed.
     Session(Error),
 }
@@ -83,7 +83,7 @@ impl IntoResponse for Failure {
                 (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "a body is 64 KiB at most".into())
             }
             Self::NotReady(reason) => {
-                let body = Body { error: "store_unavailable", message: reason.into() };
+                let body = Body { error: "store_unavailable", message: reason };
                 let headers = [(RETRY_AFTER, "1"), (CACHE_CONTROL, "no-store")];
                 return (StatusCode::SERVICE_UNAVAILABLE, headers, Json(body)).into_response();
             }

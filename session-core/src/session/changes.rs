@@ -57,6 +57,16 @@ impl Log {
         self.0.push(operation);
     }
 
+    /// Drops the update that computes its value so, and says whether it was there.
+    pub(super) fn withdraw(&mut self, recompute: &Recompute) -> bool {
+        let before = self.0.len();
+        self.0.retain(|operation| match operation {
+            Operation::Update(_, other) => !Arc::ptr_eq(other, recompute),
+            Operation::Insert(..) | Operation::Remove(_) | Operation::Clear => true,
+        });
+        self.0.len() < before
+    }
+
     /// Drops all operations on a field, as on one that nobody has and nobody wants any more.
     pub(super) fn forget(&mut self, name: &str) {
         self.0.retain(|operation| operation.name().is_none_or(|known| **known != *name));

@@ -440,7 +440,7 @@ impl Session {
     }
 
     /// Lays what is still pending over the base as it now is.
-    fn show_pending(&self) {
+    pub(super) fn show_pending(&self) {
         for _ in 0..MAX_RERUNS {
             let (version, pending, base) = {
                 let mut state = self.state();

@@ -169,6 +169,9 @@ impl Session {
     /// Computes a field's value from its present one, saves everything pending at once, and
     /// returns the value as it was stored: no two calls on one session get the same turn.
     ///
+    /// If that fails, the update is not pending any more. What was pending before still is, unless
+    /// nobody knows whether it was saved.
+    ///
     /// # Errors
     ///
     /// As [`update`](Session::update) and [`commit`](Session::commit).
@@ -179,9 +182,23 @@ impl Session {
     {
         let name: Name = field.field_name().into();
         let (recompute, last) = remembering(self.sessions(), &name, change);
-        self.push_update(name, recompute).map_err(|error| error.during("update"))?;
-        self.commit().await?;
+        self.push_update(name, Arc::clone(&recompute)).map_err(|error| error.during("update"))?;
+        if let Err(error) = self.commit().await {
+            self.withdraw(&recompute);
+            return Err(error);
+        }
         lock(&last).take().ok_or_else(computed_nothing)
+    }
+
+    /// Takes an update back that is still pending: whoever was told that it failed is not to find
+    /// it saved at the end of the request.
+    fn withdraw(&self, recompute: &Recompute) {
+        let mut state = self.state();
+        if state.pending.log.withdraw(recompute) {
+            state.version += 1;
+            drop(state);
+            self.show_pending();
+        }
     }
 
     /// Runs the closure outside the lock, so it may use this session, and logs it once what it

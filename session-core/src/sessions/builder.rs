@@ -48,7 +48,7 @@ impl SessionsBuilder {
             policy: Policy {
                 timeouts: Timeouts::default(),
                 touch_after: 0.1,
-                max_attempts: 16,
+                max_attempts: 64,
                 caching: Caching::default(),
                 session_limit: None,
             },
@@ -112,7 +112,7 @@ impl SessionsBuilder {
     ///
     /// # Default
     ///
-    /// 16. Within one process writers of a session take turns, so this counts other processes.
+    /// 64. Within one process writers of a session take turns, so this counts other processes.
     pub fn max_attempts(mut self, attempts: usize) -> Self {
         self.policy.max_attempts = attempts;
         self

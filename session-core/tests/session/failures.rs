@@ -174,26 +174,50 @@ async fn tries_are_bounded() {
     let visitor = faulty.live().await;
     let lazy = visitor.open(&faulty.app.sessions);
     let session = lazy.load().await.unwrap();
-    // Every time it computes its value, another process has written meanwhile.
+    session.update(COUNTER, increment_too_late(&faulty, &visitor)).unwrap();
+    let finished = lazy.finish(false).await;
+    let error = finished.error.unwrap();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.context("attempts"), Some("64"));
+    assert_eq!(faulty.counter(&visitor).await, Some(1));
+}
+
+#[tokio::test]
+async fn an_update_that_was_answered_as_failed_is_not_saved_later() {
+    let faulty = faulty();
+    let visitor = faulty.live().await;
+    let lazy = visitor.open(&faulty.app.sessions);
+    let session = lazy.load().await.unwrap();
+    session.insert("kept", &true).unwrap();
+    let error = session.update_now(COUNTER, increment_too_late(&faulty, &visitor)).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(session.get(COUNTER).unwrap(), Some(1), "as it was");
+    assert!(lazy.finish(false).await.error.is_none(), "what else there was is saved");
+    assert_eq!(faulty.counter(&visitor).await, Some(1));
+    let kept = visitor.open(&faulty.app.sessions).load().await.unwrap().get::<bool>("kept");
+    assert_eq!(kept.unwrap(), Some(true));
+}
+
+/// An increment that never gets through: every time it computes its value, another process has
+/// written meanwhile.
+fn increment_too_late(
+    faulty: &Faulty,
+    visitor: &Visitor,
+) -> impl Fn(Option<u64>) -> u64 + Send + Sync + 'static {
     let elsewhere = Sessions::builder(faulty.app.store.clone())
         .cookie(SessionCookie::new("id"))
         .clock(Arc::new(faulty.app.clock.clone()))
         .build()
         .unwrap();
     let other = visitor.clone();
-    session
-        .update(COUNTER, move |n| {
-            let write = async |session: &Session| session.insert("other", &n).unwrap();
-            let written = poll_once(other.clone().request(&elsewhere, write));
-            assert!(written.is_ready(), "the embedded store never waits");
-            n.unwrap_or(0) + 1
-        })
-        .unwrap();
-    let finished = lazy.finish(false).await;
-    let error = finished.error.unwrap();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
-    assert_eq!(error.context("attempts"), Some("16"));
-    assert_eq!(faulty.counter(&visitor).await, Some(1));
+    move |count| {
+        let write = async |session: &Session| session.insert("other", &count).unwrap();
+        // So many tries are more than what a task may do before it makes room for others.
+        let mut other = other.clone();
+        let written = poll_once(tokio::task::unconstrained(other.request(&elsewhere, write)));
+        assert!(written.is_ready(), "the embedded store never waits");
+        count.unwrap_or(0) + 1
+    }
 }
 
 #[tokio::test]

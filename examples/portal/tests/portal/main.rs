@@ -7,6 +7,7 @@ mod driver;
 mod outage;
 mod patience;
 mod process;
+mod redis;
 mod script;
 mod shutdown;
 mod startup;

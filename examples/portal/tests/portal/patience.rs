@@ -5,13 +5,23 @@ use tokio::time::{Duration, Instant, interval};
 use crate::client::Client;
 use crate::process::DEADLINE;
 
-pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
+pub(crate) async fn until(what: &str, is_so: impl AsyncFnMut() -> bool) {
+    until_within(DEADLINE, what, is_so).await;
+}
+
+/// Returns how long it took.
+pub(crate) async fn until_within(
+    limit: Duration,
+    what: &str,
+    mut is_so: impl AsyncFnMut() -> bool,
+) -> Duration {
+    let begun = Instant::now();
     let mut ticks = interval(Duration::from_millis(10));
     while !is_so().await {
-        assert!(Instant::now() < deadline, "waited {DEADLINE:?} until {what}");
+        assert!(begun.elapsed() < limit, "waited {limit:?} until {what}");
         ticks.tick().await;
     }
+    begun.elapsed()
 }
 
 /// Waits until so many sessions have been read, and so until a slow request has got its own.

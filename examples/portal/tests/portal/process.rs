@@ -19,7 +19,7 @@ pub(crate) struct Portal {
     process: Child,
     address: SocketAddr,
     /// Kept, since a process that writes where nobody reads is killed for it.
-    _output: Lines<BufReader<ChildStdout>>,
+    output: Lines<BufReader<ChildStdout>>,
 }
 
 impl Portal {
@@ -33,19 +33,28 @@ impl Portal {
 
     /// Starts it and waits until it says that it is ready.
     pub(crate) async fn spawn(command: &mut Command) -> Self {
-        let mut process = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .expect("the portal starts");
+        let launched = Self::launch(command.stderr(Stdio::inherit())).await;
+        launched.expect("a line when it is ready")
+    }
+
+    /// As [`spawn`](Self::spawn), for a portal that has a lot to say, or too much.
+    pub(crate) async fn spawn_logging(command: &mut Command, log: &Path) -> Self {
+        let file = std::fs::File::create(log).expect("a file for the log");
+        let launched = Self::launch(command.stderr(file)).await;
+        launched.unwrap_or_else(|| panic!("{}", std::fs::read_to_string(log).unwrap_or_default()))
+    }
+
+    /// `None` if it ends instead, having said why on standard error.
+    async fn launch(command: &mut Command) -> Option<Self> {
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("the portal starts");
         let output = process.stdout.take().expect("its output is captured");
         let mut output = BufReader::new(output).lines();
         let line =
             timeout(DEADLINE, output.next_line()).await.expect("the portal is ready in time");
-        let line = line.expect("text").expect("a line when it is ready");
+        let line = line.expect("text")?;
         let address = line.strip_prefix("listening on http://").map(str::parse);
         let Some(Ok(address)) = address else { panic!("the portal says {line:?}") };
-        Self { process, address, _output: output }
+        Some(Self { process, address, output })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -76,6 +85,18 @@ impl Portal {
     pub(crate) async fn ended(mut self) -> ExitStatus {
         let ended = timeout(DEADLINE, self.process.wait()).await;
         ended.expect("the portal ends in time").expect("an exit status")
+    }
+
+    /// Tells it to stop, and returns how it ended and what it has written besides its address.
+    pub(crate) async fn stopped(mut self) -> (ExitStatus, String) {
+        self.signal("TERM").await;
+        let mut written = String::new();
+        while let Some(line) =
+            timeout(DEADLINE, self.output.next_line()).await.expect("an end in time").expect("text")
+        {
+            written.push_str(&line);
+        }
+        (self.ended().await, written)
     }
 }
 

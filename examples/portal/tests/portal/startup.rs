@@ -108,6 +108,31 @@ async fn a_wrong_config_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
+async fn a_wrong_place_of_redis_is_refused_with_a_reason() {
+    let directory = Directory::new();
+    let store = "kind = \"memory\"\nmax_sessions = 1000000";
+    for (lines, words) in [
+        ("", ["stores.main.url", "`sentinel`"]),
+        ("url = \"redis://:geheim@host/many\"", ["stores.main.url", "number of a database"]),
+        ("url = \"${NOT_SET_ANYWHERE}\"", ["stores.main.url", "NOT_SET_ANYWHERE"]),
+        ("cluster = { nodes = [\"u:geheim@host:1\"] }", ["stores.main.cluster.nodes", "host:port"]),
+        (
+            "url = \"rediss://:geheim@host\"\ntls = { roots = \"nowhere/ca.pem\" }",
+            ["stores.main.tls.roots", "nowhere/ca.pem"],
+        ),
+    ] {
+        let text = MEMORY.replace(store, &format!("kind = \"redis\"\n{lines}"));
+        let file = directory.write("session.toml", &text);
+        let message = refused(&run(&["--config", &file]).await);
+        for word in words.iter().chain(&["session.toml"]) {
+            assert!(message.contains(word), "{lines}: {message:?} lacks {word}");
+        }
+        assert!(!message.contains("geheim"), "{message}");
+        assert_eq!(message.trim_end().lines().count(), 1, "{message:?}");
+    }
+}
+
+#[tokio::test]
 async fn secrets_stay_out_of_messages() {
     let directory = Directory::new();
     let line = "[session]\nencrypt = { keys = [\"base64:Z2VoZWlt\"] }";
