@@ -21,8 +21,12 @@ use crate::record::Revision;
 ///   [`subscribe`](Backplane::subscribe) returned, or it ends.
 /// - An [`echo`](Backplane::echo) is a *write* on the lane's primary, so a server that may no
 ///   longer write cannot answer one, and comes back through the subscription behind
-///   everything executed before it. Who has handled an echo has seen every change that was
-///   acknowledged before the echo was sent. This is what staleness bounds are built on.
+///   everything executed before it. Who has handled an echo, and whose [`echo`](Backplane::echo) call
+///   has returned `Ok`, has seen every change that was acknowledged before the echo was sent. This
+///   is what staleness bounds are built on.
+/// - A subscription ends, too, when its lane may not be what it was: another server executes the
+///   writes, or keys have come to it or left it. What is known of a key holds for the lane it had
+///   when it was read.
 ///
 /// The conformance clauses are `backplane_announces_changes`, `backplane_announces_deletes` and
 /// `backplane_echo_comes_last`.

@@ -17,11 +17,11 @@ use session_core::{
 };
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use crate::announcement;
 use crate::client::{Call, Request};
-use crate::connect::{Driver, Primary, Servers, SlotRanges, role_of};
+use crate::connect::{Connection, Driver, Owned, Primary, Servers, role_of};
 use crate::error::Failure;
 use crate::scripts;
 use crate::slot::Slot;
@@ -40,7 +40,7 @@ struct Listened {
     primary: Arc<Primary>,
     tag: [u8; 4],
     /// What it owns, as far as is known here; `None` where there is but one server.
-    slots: Option<SlotRanges>,
+    owned: Option<Owned>,
 }
 
 /// Where heartbeats lie if there is one server, on which any place will do.
@@ -60,12 +60,12 @@ impl RedisBackplane {
             Servers::One { primary, .. } => (primary.lane == lane).then(|| Listened {
                 primary: Arc::clone(primary),
                 tag: ONLY_TAG,
-                slots: None,
+                owned: None,
             }),
             Servers::Cluster(cluster) => cluster.known().and_then(|map| {
                 let owner = map.owner_of_lane(lane)?;
                 let primary = Arc::clone(&owner.primary);
-                Some(Listened { primary, tag: owner.tag?, slots: Some(owner.slots.clone()) })
+                Some(Listened { primary, tag: owner.tag?, owned: Some(owner.owned.clone()) })
             }),
         };
         found.ok_or_else(|| {
@@ -75,8 +75,12 @@ impl RedisBackplane {
     }
 
     async fn listen(&self, lane: Lane, node: NodeId) -> Result<RedisSubscription, Error> {
-        let Listened { primary, .. } = self.listened(lane)?;
-        let at = primary.link.connection().await?.endpoint;
+        let lane = self.listened(lane)?;
+        let primary = &lane.primary;
+        let until = self.state.client.until();
+        let connection = timeout_at(until, primary.link.connection()).await;
+        let Connection { endpoint: at, number, .. } =
+            connection.unwrap_or_else(|_| Err(Failure::timeout("no connection in time").into()))?;
         let names = &self.state.names;
         let id = primary.id.as_deref();
         let (changes, echo) = (names.changes(id).into_owned(), names.echo(id, node));
@@ -98,11 +102,19 @@ impl RedisBackplane {
         timeout(connector.timeout, subscribing)
             .await
             .unwrap_or_else(|_| Err(Failure::timeout("subscribing took too long")))?;
-        Ok(RedisSubscription { inbox, primary, at, driver, _connection: connection })
+        Ok(RedisSubscription {
+            inbox,
+            state: Arc::clone(&self.state),
+            lane,
+            at,
+            number,
+            driver,
+            _connection: connection,
+        })
     }
 
     async fn send_echo(&self, lane: Lane, node: NodeId, number: u64) -> Result<Epoch, Error> {
-        let Listened { primary, tag, slots } = self.listened(lane)?;
+        let Listened { primary, tag, owned } = self.listened(lane)?;
         let names = &self.state.names;
         let (heartbeat, epoch) = (names.heartbeat(tag, node), names.epoch(tag));
         let mut fresh = [0; 8];
@@ -118,7 +130,8 @@ impl RedisBackplane {
             },
         };
         let slot = Slot::of_tag(&tag);
-        let call = Call { slot, request, is_repeatable: true, wait: None };
+        let until = self.state.client.until();
+        let call = Call { slot, request, until, is_repeatable: true, wait: None };
         let Value::Array(answer) = self.state.client.execute(call).await? else {
             return Err(Failure::strange_reply().into());
         };
@@ -126,11 +139,11 @@ impl RedisBackplane {
         let Some(Value::BulkString(epoch)) = answer.next() else {
             return Err(Failure::strange_reply().into());
         };
-        if let Some(slots) = slots {
+        if let Some(owned) = owned {
             let Some(Value::BulkString(itself)) = answer.next() else {
                 return Err(Failure::strange_reply().into());
             };
-            if !owns_just(&itself, primary.id.as_deref(), &slots) {
+            if !owns_just(&itself, primary.id.as_deref(), &owned) {
                 if let Servers::Cluster(cluster) = &self.state.client.servers {
                     cluster.contradict();
                 }
@@ -143,17 +156,17 @@ impl RedisBackplane {
 }
 
 /// Whether a server that says this about itself (`CLUSTER NODES`) is the primary of that id, owns
-/// these slots and no others, and lets go of none: then every change in these slots that was
+/// just this, since then, and lets go of none of it: then every change in these slots that was
 /// acknowledged before it said so was executed by it.
-fn owns_just(itself: &[u8], id: Option<&str>, slots: &SlotRanges) -> bool {
+fn owns_just(itself: &[u8], id: Option<&str>, owned: &Owned) -> bool {
     let Ok(line) = std::str::from_utf8(itself) else { return false };
     let mut words = line.split_whitespace();
     let is_it = words.next() == id;
-    let owned = words.skip(7);
     let is_leaving = |word: &str| word.starts_with('[') && word.contains("->-");
     is_it
-        && !owned.clone().any(is_leaving)
-        && SlotRanges::parse(owned).is_some_and(|owned| owned == *slots)
+        && !words.clone().any(is_leaving)
+        // Behind address, flags and primary.
+        && Owned::parse(words.skip(3)).is_some_and(|now| now == *owned)
 }
 
 /// Anything may be written there by hand to say that all is different now.
@@ -205,8 +218,12 @@ impl Backplane for RedisBackplane {
 /// What one node hears of one primary.
 struct RedisSubscription {
     inbox: Arc<Inbox>,
-    primary: Arc<Primary>,
+    state: Arc<State>,
+    /// As it was when this began.
+    lane: Listened,
     at: Arc<Endpoint>,
+    /// The connection that calls took when this began.
+    number: u64,
     driver: Driver,
     /// The driver lives as long as its connection.
     _connection: MultiplexedConnection,
@@ -288,10 +305,23 @@ impl Subscription for RedisSubscription {
             tokio::select! {
                 () = self.inbox.arrived.notified() => {}
                 () = self.driver.lost() => lock(&self.inbox.received).is_over = true,
-                () = self.primary.link.moved_from(&self.at) => {
+                () = self.lane.changed(&self.state.client.servers) => return Err(ended("slots have come to it or left it")),
+                () = self.lane.primary.link.replaced(self.number) => {
                     return Err(ended("the primary is another server now"));
                 }
             }
+        }
+    }
+}
+
+impl Listened {
+    /// Returns when the primary does not own just that any more.
+    async fn changed(&self, servers: &Servers) {
+        match (servers, &self.owned) {
+            (Servers::Cluster(cluster), Some(owned)) => {
+                cluster.changed_for(self.primary.lane, owned).await;
+            }
+            _ => std::future::pending().await,
         }
     }
 }
@@ -310,7 +340,7 @@ impl fmt::Debug for RedisBackplane {
 impl fmt::Debug for RedisSubscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisSubscription")
-            .field("primary", &self.primary)
+            .field("primary", &self.lane.primary)
             .field("at", &format_args!("{}", self.at))
             .finish_non_exhaustive()
     }
@@ -322,17 +352,19 @@ mod tests {
 
     #[test]
     fn a_lane_is_relied_on_only_while_its_slots_stay() {
-        let slots = SlotRanges::parse(["0-5460"]).unwrap();
+        let owned = Owned::parse("0 0 1 connected 0-5460".split(' ')).unwrap();
         let line = |rest: &str| format!("id :1@2 myself,master - 0 0 1 connected {rest}");
-        let owns = |rest: &str| owns_just(line(rest).as_bytes(), Some("id"), &slots);
+        let owns = |rest: &str| owns_just(line(rest).as_bytes(), Some("id"), &owned);
         assert!(owns("0-5460"));
         assert!(owns("0-5460 [93-<-other]"), "what arrives is not yet its own");
         assert!(!owns("0-5460 [93->-other]"));
         assert!(!owns("0-5461"));
         assert!(!owns("1-5460"));
         assert!(!owns(""));
-        assert!(!owns_just(line("0-5460").as_bytes(), Some("other"), &slots));
-        assert!(!owns_just(b"\xff", Some("id"), &slots));
+        let later = line("0-5460").replace(" 1 connected", " 2 connected");
+        assert!(!owns_just(later.as_bytes(), Some("id"), &owned), "they left and came back");
+        assert!(!owns_just(line("0-5460").as_bytes(), Some("other"), &owned));
+        assert!(!owns_just(b"\xff", Some("id"), &owned));
     }
 
     #[test]

@@ -127,7 +127,8 @@ impl RedisStoreBuilder {
     ///
     /// # Performance impact
     ///
-    /// These calls take a connection of their own and as long as the replicas do.
+    /// These calls take a round trip more, and as long as the replicas do. They have connections
+    /// of their own, eight to each primary, since one that waits holds up what is behind it.
     pub fn wait(mut self, replicas: u32, timeout: Duration) -> Self {
         self.wait = Some(Wait { replicas, timeout });
         self
@@ -204,13 +205,12 @@ impl RedisStoreBuilder {
             let reason = "a Cluster has no database but 0";
             return Err(Error::misconfigured("database", database, reason));
         }
-        if self.timeout < Duration::from_millis(1) {
-            let reason = "no server answers in less than a millisecond";
-            return Err(Error::misconfigured(
-                "timeout",
-                format_args!("{:?}", self.timeout),
-                reason,
-            ));
+        check_timeout("timeout", self.timeout)?;
+        let (own, of_url) = (&self.login, &self.topology.login);
+        let has_user = own.user.is_some() || of_url.user.is_some();
+        if has_user && own.password.is_none() && of_url.password.is_none() {
+            let reason = "a user without a password cannot be logged in";
+            return Err(Error::misconfigured("user", "(not shown)", reason));
         }
         match self.wait {
             Some(Wait { replicas: 0, .. }) => {
@@ -218,12 +218,8 @@ impl RedisStoreBuilder {
                 return Err(Error::misconfigured("wait.replicas", 0, reason));
             }
             // WAIT takes zero for ever.
-            Some(Wait { timeout, .. }) if timeout < Duration::from_millis(1) => {
-                let reason = "replicas need a millisecond at least";
-                let timeout = format_args!("{timeout:?}");
-                return Err(Error::misconfigured("wait.timeout", timeout, reason));
-            }
-            _ => {}
+            Some(Wait { timeout, .. }) => check_timeout("wait.timeout", timeout)?,
+            None => {}
         }
         let is_clean = |name: &String| name.bytes().all(|byte| byte.is_ascii_graphic());
         if !self.client_name.as_ref().is_none_or(is_clean) {
@@ -246,4 +242,13 @@ impl RedisStoreBuilder {
             None => Ok(None),
         }
     }
+}
+
+fn check_timeout(field: &'static str, timeout: Duration) -> Result<(), Error> {
+    let possible = Duration::from_millis(1)..=Duration::from_secs(3_600);
+    if possible.contains(&timeout) {
+        return Ok(());
+    }
+    let reason = "it is a millisecond at least, and an hour at most";
+    Err(Error::misconfigured(field, format_args!("{timeout:?}"), reason))
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::join_all;
+use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisError, Value};
 use session_core::Error;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::connect::{Connection, Link, Primary, Servers};
 use crate::error::{Failure, code};
@@ -18,7 +19,7 @@ use crate::topology::Endpoint;
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) servers: Servers,
-    /// How long a call may take, whatever happens on the way.
+    /// How long an operation may take, whatever happens on the way.
     pub(crate) timeout: Duration,
 }
 
@@ -33,9 +34,12 @@ pub(crate) struct Wait {
 pub(crate) struct Call<'a> {
     pub(crate) slot: Slot,
     pub(crate) request: Request<'a>,
+    /// When the operation that the call is a part of has to be over.
+    pub(crate) until: Instant,
     /// Whether it may be executed twice: if the connection is lost before the answer, it is sent
     /// once more.
     pub(crate) is_repeatable: bool,
+    /// How many replicas must have the write, and how much longer that may take.
     pub(crate) wait: Option<Wait>,
 }
 
@@ -55,38 +59,50 @@ const REDIRECTIONS: u32 = 8;
 const HALF_WAY: Duration = Duration::from_millis(5);
 
 impl Client {
+    /// When an operation that begins now has to be over.
+    pub(crate) fn until(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+
+    /// Who executes writes in this slot.
+    pub(crate) async fn primary(&self, slot: Slot, until: Instant) -> Result<Arc<Primary>, Error> {
+        let primary = timeout_at(until, self.servers.primary(slot)).await;
+        primary.unwrap_or_else(|_| Err(self.no_answer()))
+    }
+
     /// The answer, which is no error of the server.
     ///
     /// A call is sent again only if it has not been executed for certain (the server was not, or
     /// not yet, the one in charge), or may be executed twice.
     pub(crate) async fn execute(&self, call: Call<'_>) -> Result<Value, Error> {
-        let limit = match call.wait {
-            Some(wait) => self.timeout + wait.timeout,
-            None => self.timeout,
-        };
-        let mut way = Way::default();
-        match timeout(limit, self.follow(&call, &mut way)).await {
+        let until = call.until + call.wait.map_or(Duration::ZERO, |wait| wait.timeout);
+        let mut way = Way::new();
+        match timeout_at(until, self.follow(&call, &mut way)).await {
             Ok(answer) => answer,
             Err(_) => {
-                if let Some(primary) = way.primary {
-                    call.link(&primary).doubt();
+                if let Some(primary) = &way.primary {
+                    call.link(primary, &way).doubt();
                     self.contradict();
                 }
-                Err(self.no_answer_within(limit))
+                Err(self.no_answer())
             }
         }
     }
 
-    /// The answers to all calls, in their order. Those for the same server travel together; the
+    /// What became of each of the calls, in their order. Those for the same server travel together; the
     /// calls must be repeatable, since one that is not answered so is made again on its own.
-    pub(crate) async fn execute_all(&self, calls: Vec<Call<'_>>) -> Result<Vec<Value>, Error> {
+    pub(crate) async fn execute_all(
+        &self,
+        until: Instant,
+        calls: Vec<Call<'_>>,
+    ) -> Result<Vec<Result<Value, Error>>, Error> {
         let mut asked = Vec::new();
-        match timeout(self.timeout, self.follow_all(&calls, &mut asked)).await {
+        match timeout_at(until, self.follow_all(&calls, &mut asked)).await {
             Ok(answers) => answers,
             Err(_) => {
                 asked.iter().for_each(|(primary, _)| primary.link.doubt());
                 self.contradict();
-                Err(self.no_answer_within(self.timeout))
+                Err(self.no_answer())
             }
         }
     }
@@ -95,7 +111,7 @@ impl Client {
         &self,
         calls: &[Call<'_>],
         groups: &mut Vec<(Arc<Primary>, Vec<usize>)>,
-    ) -> Result<Vec<Value>, Error> {
+    ) -> Result<Vec<Result<Value, Error>>, Error> {
         for (index, call) in calls.iter().enumerate() {
             let primary = self.servers.primary(call.slot).await?;
             match groups.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &primary)) {
@@ -111,10 +127,10 @@ impl Client {
         let one_by_one = calls.iter().zip(answers).map(|(call, answer)| async move {
             match answer {
                 Some(answer) => Ok(answer),
-                None => self.follow(call, &mut Way::default()).await,
+                None => self.follow(call, &mut Way::new()).await,
             }
         });
-        try_join_all(one_by_one).await
+        Ok(join_all(one_by_one).await)
     }
 
     async fn follow(&self, call: &Call<'_>, way: &mut Way) -> Result<Value, Error> {
@@ -123,7 +139,7 @@ impl Client {
                 Some(primary) => primary,
                 None => self.servers.primary(call.slot).await?,
             };
-            let link = call.link(&primary);
+            let link = call.link(&primary, way);
             way.primary = Some(Arc::clone(&primary));
             let connection = match link.connection_other_than(way.stale).await {
                 Ok(connection) => connection,
@@ -189,9 +205,9 @@ impl Client {
         Ok(false)
     }
 
-    fn no_answer_within(&self, limit: Duration) -> Error {
+    fn no_answer(&self) -> Error {
         let failure = Failure::timeout("no answer in time");
-        Error::from(failure).with("limit", format_args!("{limit:?}"))
+        Error::from(failure).with("limit", format_args!("{:?}", self.timeout))
     }
 
     fn contradict(&self) {
@@ -202,8 +218,9 @@ impl Client {
 }
 
 /// How far a call has come.
-#[derive(Default)]
 struct Way {
+    /// Which of the connections to wait on it takes, if it does.
+    line: usize,
     /// Who was asked last, or is to be asked next.
     primary: Option<Arc<Primary>>,
     /// The connection that failed.
@@ -214,6 +231,17 @@ struct Way {
 }
 
 impl Way {
+    fn new() -> Self {
+        Self {
+            line: fastrand::usize(..),
+            primary: None,
+            stale: None,
+            by_source: false,
+            is_asking: false,
+            redirections: 0,
+        }
+    }
+
     /// Whether a connection has failed this call for the first time.
     fn try_once_more(&mut self, failed: &Connection) -> bool {
         self.primary = None;
@@ -223,8 +251,8 @@ impl Way {
 }
 
 impl Call<'_> {
-    fn link<'a>(&self, primary: &'a Primary) -> &'a Link {
-        if self.wait.is_some() { primary.waiting() } else { &primary.link }
+    fn link<'a>(&self, primary: &'a Primary, way: &Way) -> &'a Link {
+        if self.wait.is_some() { primary.waiting(way.line) } else { &primary.link }
     }
 
     async fn send(
@@ -234,7 +262,21 @@ impl Call<'_> {
         way: &Way,
     ) -> Result<Value, RedisError> {
         let mut connection = connection.multiplexed.clone();
-        if !way.is_asking && self.wait.is_none() {
+        let answer = self.send_itself(&mut connection, primary, way).await?;
+        // A conflict has written nothing that could be waited for.
+        if let (Some(wait), false) = (self.wait, matches!(answer, Value::BulkString(_))) {
+            wait.on(&mut connection).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn send_itself(
+        &self,
+        connection: &mut MultiplexedConnection,
+        primary: &Primary,
+        way: &Way,
+    ) -> Result<Value, RedisError> {
+        if !way.is_asking {
             return match &self.request {
                 Request::Command(command) => connection.send_packed_command(command).await,
                 Request::Script { .. } => {
@@ -244,24 +286,22 @@ impl Call<'_> {
             }?
             .extract_error();
         }
-        let mut pipeline = Pipeline::with_capacity(3);
-        if way.is_asking {
-            pipeline.cmd("ASKING");
-        }
+        let mut pipeline = Pipeline::with_capacity(2);
+        pipeline.cmd("ASKING");
         pipeline.add_command(self.request.command(primary, way.by_source));
-        if let Some(wait) = self.wait {
-            pipeline.cmd("WAIT").arg(wait.replicas).arg(wait.timeout.as_millis() as u64);
-        }
-        let answers = connection.send_packed_commands(&pipeline, 0, pipeline.len()).await?;
-        let mut answers = answers.into_iter().skip(usize::from(way.is_asking));
-        let answer = answers.next().unwrap_or_default().extract_error()?;
-        match (self.wait, answers.next()) {
-            (None, _) => Ok(answer),
-            (Some(wait), Some(Value::Int(reached))) if reached >= i64::from(wait.replicas) => {
-                Ok(answer)
-            }
-            (Some(_), Some(error @ Value::ServerError(_))) => error.extract_error(),
-            (Some(_), _) => Err(redis::make_extension_error("NOREPLICAS".to_owned(), None)),
+        let answers = connection.send_packed_commands(&pipeline, 0, 2).await?;
+        answers.into_iter().next_back().unwrap_or_default().extract_error()
+    }
+}
+
+impl Wait {
+    /// Waits until enough replicas have what was written on this connection.
+    async fn on(self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+        let mut command = redis::cmd("WAIT");
+        command.arg(self.replicas).arg(self.timeout.as_millis() as u64);
+        match connection.send_packed_command(&command).await?.extract_error()? {
+            Value::Int(reached) if reached >= i64::from(self.replicas) => Ok(()),
+            _ => Err(redis::make_extension_error("NOREPLICAS".to_owned(), None)),
         }
     }
 }

@@ -24,6 +24,10 @@ impl Failure {
         Self { kind: ErrorKind::Timeout, message: message.into(), code: None }
     }
 
+    pub(crate) fn is_timeout(&self) -> bool {
+        self.kind == ErrorKind::Timeout
+    }
+
     /// What the server means by this code.
     pub(crate) fn refused(code: &str) -> Self {
         let (kind, message) = match code {
@@ -99,10 +103,21 @@ impl From<io::Error> for Failure {
 /// The server's code, or the one it should have had.
 pub(crate) fn code(error: &RedisError) -> Option<&str> {
     let code = error.code()?;
-    // Two things that one wants to tell from each other, and that have no code of their own.
+    // What one wants to tell from each other, and has no code of its own.
     match error.detail() {
         Some(detail) if code == "ERR" && detail.contains("max number of clients") => {
             Some("MAXCLIENTS")
+        }
+        // What a script does is up to the user's permissions, too.
+        Some(detail)
+            if code == "ERR"
+                && (detail.starts_with("The user executing the script can't")
+                    || detail.contains("ACL failure in script")) =>
+        {
+            Some("NOPERM")
+        }
+        Some(detail) if code == "ERR" && detail.contains("DB index is out of range") => {
+            Some("NODB")
         }
         Some(detail) if code == "ERR" && detail.contains("compiling script") => Some("SCRIPT"),
         _ => Some(code),
@@ -143,6 +158,12 @@ mod tests {
             ("READONLY You can't write", ErrorKind::Unavailable, "READONLY"),
             ("CLUSTERDOWN The cluster", ErrorKind::Unavailable, "CLUSTERDOWN"),
             ("ERR max number of clients reached", ErrorKind::Unavailable, "MAXCLIENTS"),
+            (
+                "ERR The user executing the script can't publish to the channel",
+                ErrorKind::Unavailable,
+                "NOPERM",
+            ),
+            ("ERR DB index is out of range", ErrorKind::Unavailable, "NODB"),
             ("ERR unknown command", ErrorKind::Unavailable, "ERR"),
         ] {
             let failure = reply(text);

@@ -34,6 +34,7 @@
 //! | create, replace, rotate, delete | one script |
 //! | touch | one script for each session, all in one go for each server |
 //! | a write that makes a session somebody's (log-in) | one script more, before it: the index |
+//! | the end of somebody's session | one `ZREMRANGEBYLEX` more, afterwards: nobody waits for it |
 //! | list a subject's sessions | one `ZRANGEBYLEX`, then one `GET` for each, in one go |
 //!
 //! A write and its expiry and its announcement are one step on the server. There is one
@@ -75,15 +76,17 @@
 //! # Permissions
 //!
 //! A user of its own needs no more than this, here for the namespace `shop`; the last line is for
-//! nonces, [`wait`](RedisStoreBuilder::wait), a [client name](RedisStoreBuilder::client_name) and
-//! a Cluster:
+//! nonces, [`wait`](RedisStoreBuilder::wait), a [client name](RedisStoreBuilder::client_name), a
+//! database other than 0, and a Cluster:
 //!
 //! ```text
 //! ACL SETUSER shop on >secret ~shop:* &shop:*
-//!   +get +set +del +exists +getrange +setrange +pexpire +pttl +zadd +zrem +zrangebylex
+//!   +get +set +del +exists +getrange +setrange +pexpire +pttl +zadd +zrem +zrangebylex +zremrangebylex
 //!   +eval +evalsha +time +publish +subscribe +ping +role
-//!   +info +wait +client|setname +cluster|nodes +asking +readonly
+//!   +info +wait +client|setname +select +cluster|nodes +asking +readonly
 //! ```
+//!
+//! On the Sentinels: `+sentinel|master +sentinel|replicas +subscribe &+switch-master`.
 //!
 //! # Failures
 //!
@@ -93,7 +96,7 @@
 //! write that was cut off is an error, and its outcome unknown.
 //!
 //! While there is no connection calls fail at once; attempts to connect go on in the background,
-//! a few per second at most, each after asking the Sentinels again. A server that says it is a
+//! a few in a second, each after asking the Sentinels again. A server that says it is a
 //! replica is left, and so is a master whom the Sentinels have replaced.
 //!
 //! What the server refuses has the server's word for it in the error's context, as `code`:
@@ -106,8 +109,14 @@
 //!
 //! Redis replicates asynchronously: a failover may lose what the old primary has acknowledged
 //! last. [`wait`](RedisStoreBuilder::wait) narrows that for log-ins, rotations and log-outs, and
-//! `appendfsync always` makes a single server keep its word through a crash. A server that evicts
-//! keys (`maxmemory-policy`) logs people out when memory is short.
+//! `appendfsync always` makes a single server keep its word through a crash.
+//!
+//! **Use `maxmemory-policy noeviction`.** A server that evicts keys logs people out when memory is
+//! short; and since indexes of subjects are used less than sessions, it may forget first who is
+//! signed in where, so that "sign out everywhere" misses sessions that live.
+//!
+//! While a slot of a Cluster is half way between two servers, no session in it can be rotated: the
+//! successor is in neither. Such a call waits, and fails at its deadline if the move gets stuck.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;

@@ -87,6 +87,9 @@ impl Names {
 /// What a subject's index holds of a session: the key, and later on the time.
 pub(crate) const ENTRY_KEY: usize = 2 + Key::DIGEST_BYTES;
 
+/// With the time at which it was made.
+pub(crate) const ENTRY: usize = ENTRY_KEY + 6;
+
 pub(crate) fn entry_key(key: &Key) -> [u8; ENTRY_KEY] {
     let mut bytes = [0; ENTRY_KEY];
     bytes[..2].copy_from_slice(key.partition().as_bytes());

@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::{Cmd, Value};
 use session_core::{Error, Lane};
+use tokio::time::Instant;
 
 use crate::client::{Call, Request};
 use crate::error::Failure;
 use crate::slot::Slot;
-use crate::store::{RedisStore, State};
+use crate::store::{LONGEST_LIFE, RedisStore, State};
 use crate::sync::lock;
 
 /// Nonces that every node of a service refuses once one of them has accepted them.
@@ -46,7 +47,8 @@ pub struct RedisNonces {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a nonce that was used before must not be accepted"]
 pub enum Claim {
-    /// Nobody has used it within its lifetime. Nobody else will be told so.
+    /// Nobody has used it within its lifetime, as far as the server knows. Nobody else will be
+    /// told so, unless the server loses what it has acknowledged.
     First,
     /// It was used before.
     Replayed,
@@ -75,25 +77,27 @@ impl RedisNonces {
     }
 
     async fn try_claim(&self, nonce: &[u8], lifetime: Duration) -> Result<Claim, Error> {
+        let until = self.state.client.until();
         let (name, slot) = self.state.names.nonce(nonce);
-        self.check_eviction(slot).await?;
-        let lifetime = (lifetime.as_millis() as u64).max(1);
+        self.check_eviction(slot, until).await?;
+        let lifetime = u64::try_from(lifetime.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        let lifetime = lifetime.clamp(1, LONGEST_LIFE);
         let mut command = redis::cmd("SET");
         command.arg(name).arg("").arg("NX").arg("PX").arg(lifetime);
-        match self.ask(slot, &command).await? {
+        match self.ask(slot, &command, until).await? {
             Value::Okay => Ok(Claim::First),
             Value::Nil => Ok(Claim::Replayed),
             _ => Err(Failure::strange_reply().into()),
         }
     }
 
-    async fn check_eviction(&self, slot: Slot) -> Result<(), Error> {
-        let lane = self.state.client.servers.primary(slot).await?.lane;
+    async fn check_eviction(&self, slot: Slot, until: Instant) -> Result<(), Error> {
+        let lane = self.state.client.primary(slot, until).await?.lane;
         if lock(&self.looked_at).get(&lane).is_some_and(|at| at.elapsed() < LOOK) {
             return Ok(());
         }
         let mut command = redis::cmd("INFO");
-        let answer = self.ask(slot, command.arg("memory")).await?;
+        let answer = self.ask(slot, command.arg("memory"), until).await?;
         let text = match &answer {
             Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
             Value::VerbatimString { text, .. } => Some(text.as_str()),
@@ -115,9 +119,10 @@ impl RedisNonces {
     }
 
     /// Never repeated: the second time, the nonce would have been used, by the first.
-    async fn ask(&self, slot: Slot, command: &Cmd) -> Result<Value, Error> {
+    async fn ask(&self, slot: Slot, command: &Cmd, until: Instant) -> Result<Value, Error> {
         let request = Request::Command(command);
-        self.state.client.execute(Call { slot, request, is_repeatable: false, wait: None }).await
+        let call = Call { slot, request, until, is_repeatable: false, wait: None };
+        self.state.client.execute(call).await
     }
 }
 

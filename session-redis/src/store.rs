@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use redis::{Cmd, Value};
 use session_core::{
     Backplane, Change, Clock, Consistency, Created, Error, Key, Load, Loaded, Qualities, Record,
-    Replaced, Revision, Source, Store, SubjectIndex, Timestamp, Touch, Touched,
+    Replaced, Revision, Source, Store, Subject, SubjectIndex, Timestamp, Touch, Touched,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::announcement;
 use crate::backplane::RedisBackplane;
@@ -20,6 +20,7 @@ use crate::error::Failure;
 use crate::names::Names;
 use crate::scripts;
 use crate::slot::Slot;
+use crate::subject_index::Listed;
 use crate::topology::Topology;
 use crate::value;
 
@@ -54,6 +55,13 @@ impl RedisStore {
 
     pub(crate) fn state(&self) -> &Arc<State> {
         &self.state
+    }
+
+    /// Removes the entry of a session that is no more. Nobody needs to wait for that: what stays
+    /// is found to lead nowhere by the next list.
+    fn unlist(&self, listed: Listed) {
+        let state = Arc::clone(&self.state);
+        tokio::spawn(async move { state.unlist(&listed).await });
     }
 }
 
@@ -98,7 +106,11 @@ impl Store for RedisStore {
         expected: Revision,
     ) -> Result<Replaced, Error> {
         let rotated = self.state.rotate(from, to, record, expected).await;
-        rotated.map_err(|error| error.during("rotate"))
+        let (rotated, listed) = rotated.map_err(|error| error.during("rotate"))?;
+        if let (Some(listed), Replaced::Replaced(_)) = (listed, &rotated) {
+            self.unlist(listed);
+        }
+        Ok(rotated)
     }
 
     async fn touch(&self, touches: &[Touch]) -> Result<Vec<Touched>, Error> {
@@ -106,7 +118,12 @@ impl Store for RedisStore {
     }
 
     async fn delete(&self, key: &Key) -> Result<bool, Error> {
-        self.state.delete(key).await.map_err(|error| error.during("delete"))
+        let (was_there, listed) =
+            self.state.delete(key).await.map_err(|error| error.during("delete"))?;
+        if let Some(listed) = listed {
+            self.unlist(listed);
+        }
+        Ok(was_there)
     }
 
     /// Redis does that by itself.
@@ -136,6 +153,7 @@ impl Store for RedisStore {
 
 impl State {
     async fn load(&self, key: &Key, load: Load) -> Result<Loaded, Error> {
+        let until = self.client.until();
         let name = self.names.session(key);
         let slot = Slot::of_partition(key.partition());
         if load.consistency == Consistency::Replica
@@ -147,7 +165,7 @@ impl State {
             None => {
                 let mut command = Cmd::with_capacity(2, name.len() + 3);
                 command.arg("GET").arg(&name);
-                self.read(slot, Request::Command(&command)).await?
+                self.read(slot, Request::Command(&command), until).await?
             }
             Some(known) => {
                 let request = Request::Script {
@@ -157,24 +175,31 @@ impl State {
                         command.arg(&value::revision_bytes(known));
                     },
                 };
-                self.read(slot, request).await?
+                self.read(slot, request, until).await?
             }
         };
         self.loaded(value, load.known)
     }
 
-    async fn read(&self, slot: Slot, request: Request<'_>) -> Result<Value, Error> {
-        self.client.execute(Call { slot, request, is_repeatable: true, wait: None }).await
+    async fn read(&self, slot: Slot, request: Request<'_>, until: Instant) -> Result<Value, Error> {
+        self.client.execute(Call { slot, request, until, is_repeatable: true, wait: None }).await
     }
 
-    /// `None` if there is no replica that answers; the primary will.
+    /// `None` if no replica has it, or none answers; the primary will. What a replica does not
+    /// have may not have reached it yet: that is no reason to take somebody's cookie away.
     async fn load_from_replica(&self, name: &[u8], slot: Slot) -> Option<Value> {
-        let mut connection = self.client.servers.replica(slot)?;
+        let link = self.client.servers.replica(slot)?;
+        // If there is none yet, connecting begins, for the reads to come.
+        let mut connection = link.current()?.multiplexed;
         let mut command = Cmd::with_capacity(2, name.len() + 3);
         command.arg("GET").arg(name);
         // Half the time, so that there is some left for the primary.
         let answer = timeout(self.client.timeout / 2, connection.send_packed_command(&command));
-        answer.await.ok()?.and_then(Value::extract_error).ok()
+        let Ok(answer) = answer.await else {
+            link.doubt();
+            return None;
+        };
+        answer.and_then(Value::extract_error).ok().filter(|value| *value != Value::Nil)
     }
 
     fn loaded(&self, value: Value, known: Option<Revision>) -> Result<Loaded, Error> {
@@ -204,7 +229,8 @@ impl State {
 
     async fn create(&self, key: &Key, record: &Record) -> Result<Created, Error> {
         const REVISION: Revision = Revision::new(1);
-        let deadline = self.listed(key, record).await?;
+        let until = self.client.until();
+        let deadline = self.list_before(key, record, until).await?.deadline();
         let now = self.clock.now();
         let (value, ttl) = (value::encode(record, REVISION), ttl(record, now));
         let announcement = announcement::encode(key, Change::Revision(REVISION));
@@ -220,7 +246,7 @@ impl State {
         };
         // Without a subject there is nobody to be signed in.
         let wait = self.wait.filter(|_| record.subject.is_some());
-        match self.write(key, request, wait).await? {
+        match self.write(key, request, until, wait).await? {
             Value::Int(1) => Ok(Created::Created(REVISION)),
             Value::Int(0) => Ok(Created::Duplicate),
             _ => Err(Failure::strange_reply().into()),
@@ -235,10 +261,11 @@ impl State {
     ) -> Result<Replaced, Error> {
         /// The session has got a new subject, or a longer life.
         const TO_BE_LISTED: Value = Value::Int(2);
-        let answer = self.try_replace(key, record, expected, "").await?;
+        let until = self.client.until();
+        let answer = self.try_replace(key, record, expected, until, "").await?;
         let answer = if answer == TO_BE_LISTED {
-            let deadline = self.listed(key, record).await?;
-            self.try_replace(key, record, expected, &deadline).await?
+            let deadline = self.list_before(key, record, until).await?.deadline();
+            self.try_replace(key, record, expected, until, &deadline).await?
         } else {
             answer
         };
@@ -250,6 +277,7 @@ impl State {
         key: &Key,
         record: &Record,
         expected: Revision,
+        until: Instant,
         deadline: &str,
     ) -> Result<Value, Error> {
         let now = self.clock.now();
@@ -270,7 +298,7 @@ impl State {
                 command.arg(&subject).arg(deadline);
             },
         };
-        self.write(key, request, None).await
+        self.write(key, request, until, None).await
     }
 
     async fn rotate(
@@ -279,8 +307,10 @@ impl State {
         to: &Key,
         record: &Record,
         expected: Revision,
-    ) -> Result<Replaced, Error> {
-        let deadline = self.listed(to, record).await?;
+    ) -> Result<(Replaced, Option<Listed>), Error> {
+        let until = self.client.until();
+        let listing = self.list_before(to, record, until).await?;
+        let deadline = listing.deadline();
         let now = self.clock.now();
         let revision = expected.next();
         let (value, ttl) = (value::encode(record, revision), ttl(record, now));
@@ -297,8 +327,10 @@ impl State {
                 command.arg(&deadline);
             },
         };
-        let answer = self.write(from, request, self.wait).await?;
-        self.replaced(answer, revision)
+        let answer = self.write(from, request, until, self.wait).await?;
+        let before = listing.at.zip(record.subject.clone());
+        let before = before.map(|(at, subject)| Listed { subject, key: *from, at });
+        Ok((self.replaced(answer, revision)?, before))
     }
 
     fn replaced(&self, answer: Value, revision: Revision) -> Result<Replaced, Error> {
@@ -311,6 +343,7 @@ impl State {
     }
 
     async fn touch(&self, touches: &[Touch]) -> Result<Vec<Touched>, Error> {
+        let until = self.client.until();
         let now = self.clock.now();
         let names: Vec<Vec<u8>> =
             touches.iter().map(|touch| self.names.session(&touch.key)).collect();
@@ -330,10 +363,10 @@ impl State {
         let calls = touches.iter().zip(&keys).zip(&arguments).map(|((touch, keys), arguments)| {
             let request = Request::Script { script: &scripts::TOUCH, keys, arguments };
             let slot = Slot::of_partition(touch.key.partition());
-            Call { slot, request, is_repeatable: true, wait: None }
+            Call { slot, request, until, is_repeatable: true, wait: None }
         });
-        let answers = self.client.execute_all(calls.collect()).await?;
-        let touched = answers.into_iter().map(|answer| match answer {
+        let answers = self.client.execute_all(until, calls.collect()).await?;
+        let touched = answers.into_iter().map(|answer| match answer? {
             Value::Int(1) => Ok(Touched::Done),
             Value::Int(0) => Ok(Touched::Gone),
             _ => Err(Failure::strange_reply().into()),
@@ -341,7 +374,8 @@ impl State {
         touched.collect()
     }
 
-    async fn delete(&self, key: &Key) -> Result<bool, Error> {
+    async fn delete(&self, key: &Key) -> Result<(bool, Option<Listed>), Error> {
+        let until = self.client.until();
         let now = self.clock.now();
         let announcement = announcement::encode(key, Change::Removed);
         let name = self.names.session(key);
@@ -355,9 +389,19 @@ impl State {
         };
         let slot = Slot::of_partition(key.partition());
         // Deleting twice does no harm: that the second finds nothing is the lesser evil.
-        let call = Call { slot, request, is_repeatable: true, wait: self.wait };
+        let call = Call { slot, request, until, is_repeatable: true, wait: self.wait };
         match self.client.execute(call).await? {
-            Value::Int(removed) => Ok(removed > 0),
+            Value::Int(removed) => Ok((removed > 0, None)),
+            Value::Array(removed) => match removed.as_slice() {
+                [Value::Int(removed), Value::BulkString(subject), Value::Int(at)] => {
+                    let subject = std::str::from_utf8(subject).ok();
+                    let subject = subject.and_then(|subject| Subject::new(subject).ok());
+                    let at = at.unsigned_abs();
+                    let listed = subject.map(|subject| Listed { subject, key: *key, at });
+                    Ok((*removed > 0, listed))
+                }
+                _ => Err(Failure::strange_reply().into()),
+            },
             _ => Err(Failure::strange_reply().into()),
         }
     }
@@ -366,10 +410,11 @@ impl State {
         &self,
         key: &Key,
         request: Request<'_>,
+        until: Instant,
         wait: Option<Wait>,
     ) -> Result<Value, Error> {
         let slot = Slot::of_partition(key.partition());
-        self.client.execute(Call { slot, request, is_repeatable: false, wait }).await
+        self.client.execute(Call { slot, request, until, is_repeatable: false, wait }).await
     }
 
     /// Adds what a script announces, and where.
@@ -392,8 +437,9 @@ fn ttl(record: &Record, now: Timestamp) -> u64 {
 }
 
 pub(crate) fn millis(until: Timestamp, now: Timestamp) -> u64 {
-    /// A hundred years; the server adds the time to its own, which must not overflow.
-    const LONGEST: u64 = 100 * 366 * 24 * 3_600_000;
     // Zero would be refused. What has ended already ends with the next millisecond.
-    (until.since(now).as_millis() as u64).clamp(1, LONGEST)
+    (until.since(now).as_millis() as u64).clamp(1, LONGEST_LIFE)
 }
+
+/// A hundred years, in ms; the server adds the time to its own, which must not overflow.
+pub(crate) const LONGEST_LIFE: u64 = 100 * 366 * 24 * 3_600_000;

@@ -53,6 +53,11 @@ pub(crate) struct Head {
     pub(crate) absolute_deadline: Timestamp,
 }
 
+/// Whether this was written by a later version of this crate, which other nodes may run already.
+pub(crate) fn is_newer(value: &[u8]) -> bool {
+    matches!(value, [MAGIC, version, ..] if *version > VERSION)
+}
+
 /// The value of a session at `revision`, whatever revision the record itself is at.
 pub(crate) fn encode(record: &Record, revision: Revision) -> Vec<u8> {
     let Record {

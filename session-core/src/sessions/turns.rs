@@ -1,16 +1,16 @@
 //! Taking turns: writers of one session within this process.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::fields::Fields;
 use crate::key::Key;
 use crate::record::Record;
 use crate::sync::lock;
 
-/// Queues for writers of contended sessions.
+/// Queues for writers of contended sessions, one each.
 ///
 /// Conditional writes alone are correct, but of many writers at once only one gets through in
 /// each round. So who finds others writing lines up behind them, first come, first served. A
@@ -18,17 +18,23 @@ use crate::sync::lock;
 /// stored now on to the next in line, who so need not fail to find out.
 #[derive(Debug)]
 pub(crate) struct Turns {
-    stripes: Box<[Stripe]>,
+    shards: Box<[Shard]>,
 }
 
+/// The queues of some keys. A shard is locked for moments only: nobody waits here for a writer
+/// of another session.
+type Shard = Mutex<HashMap<Key, Queue>>;
+
+/// The queue of one session, there as long as somebody has or awaits a turn.
 #[derive(Debug)]
-struct Stripe {
-    queue: Semaphore,
+struct Queue {
+    line: Arc<Semaphore>,
+    /// How many have or await a turn.
+    members: usize,
     /// How many writes have failed for want of a store.
-    failures: AtomicU64,
-    waiting: AtomicUsize,
+    failures: u64,
     /// What the last writer has written, if somebody was waiting for it.
-    written: Mutex<Option<Written>>,
+    written: Option<Written>,
 }
 
 /// A session as it was written last.
@@ -39,87 +45,108 @@ pub(crate) struct Written {
     pub(crate) fields: Arc<Fields>,
 }
 
+impl Turns {
+    const SHARDS: usize = 64;
+
+    pub(crate) fn new() -> Self {
+        Self { shards: std::iter::repeat_with(Shard::default).take(Self::SHARDS).collect() }
+    }
+
+    /// Waits until it is this writer's turn: at once, and without one, if nobody has the turn and
+    /// this writer has met nobody yet.
+    pub(crate) async fn wait(&self, key: &Key, has_met_others: bool) -> Option<Turn<'_>> {
+        let (place, line, failures) = self.line_up(key, has_met_others)?;
+        let permit = line.acquire_owned().await.ok()?;
+        let (written, failures_since) =
+            place.with_queue(|queue| (queue.written.take(), queue.failures - failures))?;
+        // Who waited for a store that does not answer must not wait for its deadline once per
+        // writer ahead: from here on everybody tries at the same time.
+        (failures_since == 0).then_some(Turn { written, _permit: permit, place })
+    }
+
+    /// Tells those who wait that the store does not answer.
+    pub(crate) fn report_failure(&self, key: &Key) {
+        if let Some(queue) = lock(self.shard(key)).get_mut(key) {
+            queue.failures += 1;
+        }
+    }
+
+    /// A place in this session's queue, its line, and the failures so far. Only who has met
+    /// others starts a queue.
+    fn line_up(&self, key: &Key, has_met_others: bool) -> Option<(Place<'_>, Arc<Semaphore>, u64)> {
+        let shard = self.shard(key);
+        let mut queues = lock(shard);
+        let queue = if has_met_others {
+            queues.entry(*key).or_insert_with(Queue::new)
+        } else {
+            queues.get_mut(key)?
+        };
+        queue.members += 1;
+        Some((Place { shard, key: *key }, Arc::clone(&queue.line), queue.failures))
+    }
+
+    fn shard(&self, key: &Key) -> &Shard {
+        &self.shards[usize::from(key.digest()[0]) % Self::SHARDS]
+    }
+}
+
+impl Queue {
+    fn new() -> Self {
+        Self { line: Arc::new(Semaphore::new(1)), members: 0, failures: 0, written: None }
+    }
+}
+
 /// The right to write before those who wait, until dropped.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
-    stripe: &'a Stripe,
     /// What the one before has written.
     written: Option<Written>,
-    _permit: SemaphorePermit<'a>,
+    // Before the place: whoever finds the queue without this member finds its turn free.
+    _permit: OwnedSemaphorePermit,
+    place: Place<'a>,
 }
 
 impl Turn<'_> {
     /// What the one before has written, if it was this session and is newer than `record`.
     pub(crate) fn newer_than(&mut self, key: &Key, record: &Record) -> Option<Written> {
         let written = self.written.take()?;
+        // A rotated session lies under another key.
         let is_newer = written.key == *key && written.record.revision > record.revision;
         is_newer.then_some(written)
     }
 
     /// Passes on what was written, if somebody waits.
     pub(crate) fn pass_on(&self, written: impl FnOnce() -> Written) {
-        let is_awaited = self.stripe.waiting.load(Ordering::Relaxed) > 0;
-        *lock(&self.stripe.written) = is_awaited.then(written);
+        self.place.with_queue(|queue| {
+            let is_awaited = queue.members > 1;
+            queue.written = is_awaited.then(written);
+        });
     }
 }
 
-/// One more who waits, until dropped.
-struct Waiting<'a>(&'a Stripe);
+/// One more who has or awaits a turn, until dropped. The last one takes the queue along.
+#[derive(Debug)]
+struct Place<'a> {
+    shard: &'a Shard,
+    key: Key,
+}
 
-impl<'a> Waiting<'a> {
-    fn on(stripe: &'a Stripe) -> Self {
-        stripe.waiting.fetch_add(1, Ordering::Relaxed);
-        Self(stripe)
+impl Place<'_> {
+    /// `Some`, as the queue is there as long as this is.
+    fn with_queue<T>(&self, f: impl FnOnce(&mut Queue) -> T) -> Option<T> {
+        lock(self.shard).get_mut(&self.key).map(f)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        if self.0.waiting.fetch_sub(1, Ordering::Relaxed) == 1 {
-            // The last one has it, or has gone: nobody will come for it.
-            lock(&self.0.written).take();
+        let mut queues = lock(self.shard);
+        if let Some(queue) = queues.get_mut(&self.key) {
+            queue.members -= 1;
+            if queue.members == 0 {
+                queues.remove(&self.key);
+            }
         }
-    }
-}
-
-impl Turns {
-    const STRIPES: usize = 256;
-
-    pub(crate) fn new() -> Self {
-        let stripe = || Stripe {
-            queue: Semaphore::new(1),
-            failures: AtomicU64::new(0),
-            waiting: AtomicUsize::new(0),
-            written: Mutex::default(),
-        };
-        Self { stripes: std::iter::repeat_with(stripe).take(Self::STRIPES).collect() }
-    }
-
-    /// Waits until it is this writer's turn: at once, and without one, if nobody has the turn and
-    /// this writer has met nobody yet.
-    pub(crate) async fn wait(&self, key: &Key, has_met_others: bool) -> Option<Turn<'_>> {
-        let stripe = self.stripe(key);
-        if !has_met_others && stripe.queue.available_permits() > 0 {
-            return None;
-        }
-        let failures = stripe.failures.load(Ordering::Acquire);
-        let waiting = Waiting::on(stripe);
-        let permit = stripe.queue.acquire().await.ok()?;
-        let written = lock(&stripe.written).take();
-        drop(waiting);
-        // Who waited for a store that does not answer must not wait for its deadline once per
-        // writer ahead: from here on everybody tries at the same time.
-        let store_answers = stripe.failures.load(Ordering::Acquire) == failures;
-        store_answers.then_some(Turn { stripe, written, _permit: permit })
-    }
-
-    /// Tells those who wait that the store does not answer.
-    pub(crate) fn report_failure(&self, key: &Key) {
-        self.stripe(key).failures.fetch_add(1, Ordering::Release);
-    }
-
-    fn stripe(&self, key: &Key) -> &Stripe {
-        &self.stripes[usize::from(key.digest()[0]) % Self::STRIPES]
     }
 }
 
@@ -190,6 +217,58 @@ mod tests {
         fourth.pass_on(|| written(4));
         drop(fourth);
         assert!(fifth.await.unwrap().newer_than(&KEY, &record(4)).is_none(), "no news");
+    }
+
+    #[tokio::test]
+    async fn a_hot_session_delays_no_other() {
+        let turns = Turns::new();
+        let mut digest = *KEY.digest();
+        digest[31] += 1;
+        let other = Key::from_parts(KEY.partition(), digest);
+        assert!(std::ptr::eq(turns.shard(&KEY), turns.shard(&other)));
+
+        let _held = turns.wait(&KEY, true).await;
+        let mut waiting = std::pin::pin!(turns.wait(&KEY, true));
+        assert!(poll(&mut waiting).await.is_none());
+        let mut newcomer = std::pin::pin!(turns.wait(&other, false));
+        let goes_on = poll(&mut newcomer).await;
+        assert!(goes_on.expect("goes at once").is_none(), "and without a turn");
+        let mut contended = std::pin::pin!(turns.wait(&other, true));
+        let turn = poll(&mut contended).await;
+        assert!(turn.expect("has the turn at once").is_some());
+    }
+
+    #[tokio::test]
+    async fn no_queue_outlives_its_writers() {
+        let turns = Turns::new();
+        let queues = || turns.shards.iter().map(|shard| lock(shard).len()).sum::<usize>();
+        assert!(turns.wait(&KEY, false).await.is_none());
+        assert_eq!(queues(), 0, "who meets nobody starts none");
+
+        let held = turns.wait(&KEY, true).await;
+        let mut cancelled = Box::pin(turns.wait(&KEY, true));
+        let mut next = Box::pin(turns.wait(&KEY, false));
+        assert!(poll(&mut cancelled).await.is_none() && poll(&mut next).await.is_none());
+        drop(cancelled);
+        drop(held);
+        assert_eq!(queues(), 1, "one still waits");
+        assert!(next.await.is_some());
+        assert_eq!(queues(), 0);
+
+        let held = turns.wait(&KEY, true).await;
+        let mut cancelled = Box::pin(turns.wait(&KEY, true));
+        assert!(poll(&mut cancelled).await.is_none());
+        drop(held);
+        drop(cancelled);
+        assert_eq!(queues(), 0, "cancelled when it was its turn");
+
+        let held = turns.wait(&KEY, true).await;
+        let mut let_go = Box::pin(turns.wait(&KEY, true));
+        assert!(poll(&mut let_go).await.is_none());
+        turns.report_failure(&KEY);
+        drop(held);
+        assert!(let_go.await.is_none());
+        assert_eq!(queues(), 0, "the store does not answer");
     }
 
     fn record(revision: u64) -> Record {

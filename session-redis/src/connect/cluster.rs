@@ -14,11 +14,11 @@ use session_core::{Error, Lane, Partition};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::connector::{Connector, ask};
 use super::link::{Link, Source};
-use super::nodes::{self, Node, Role, SlotRanges};
+use super::nodes::{self, Node, Owned, Role};
 use super::servers::Primary;
 use crate::error::Failure;
 use crate::slot::{Slot, hex};
@@ -66,7 +66,7 @@ pub(crate) struct SlotMap {
 /// A primary, and what it owns.
 pub(crate) struct Owner {
     pub(crate) primary: Arc<Primary>,
-    pub(crate) slots: SlotRanges,
+    pub(crate) owned: Owned,
     /// A hash tag in one of its slots, the same for every node that sees these slots.
     pub(crate) tag: Option<[u8; 4]>,
     aliases: Vec<Endpoint>,
@@ -79,6 +79,8 @@ const REFRESH: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(25);
 /// How often to look at most while nothing changes, however often the map is contradicted.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// How long to wait, after the first answer, for one that may know better.
+const GRACE: Duration = Duration::from_millis(20);
 /// How many nodes to ask at a time.
 const ASKED: usize = 3;
 
@@ -97,7 +99,8 @@ impl Cluster {
 
     /// The owner of a slot.
     pub(crate) async fn primary(&self, slot: Slot) -> Result<Arc<Primary>, Error> {
-        self.map().await?.primary(slot)
+        let primary = self.map().await?.primary(slot);
+        primary.inspect_err(|_| self.contradict())
     }
 
     /// The map; waits for the first one.
@@ -136,6 +139,17 @@ impl Cluster {
                 return Err(Failure::unavailable("the store is closed").into());
             }
         }
+    }
+
+    /// Returns when a primary does not own just this any more.
+    pub(crate) async fn changed_for(&self, lane: Lane, owned: &Owned) {
+        let mut maps = self.shared.map.subscribe();
+        let has_changed = |state: &State| match state {
+            State::Known(map) => map.owner_of_lane(lane).is_none_or(|now| now.owned != *owned),
+            State::Unknown | State::Failed(_) => false,
+        };
+        // The sender is in `self`, and so still there.
+        let _ = maps.wait_for(has_changed).await;
     }
 
     /// The map seems to be wrong: look again.
@@ -232,7 +246,8 @@ impl Shared {
         }
     }
 
-    /// What the first node to answer knows.
+    /// What the best informed of a few nodes knows. One that has left the Cluster, or is cut off
+    /// from it, may be the first to answer.
     async fn look(&self) -> Result<Vec<Node>, Failure> {
         let mut candidates = self.candidates();
         fastrand::shuffle(&mut candidates);
@@ -242,11 +257,24 @@ impl Shared {
         for some in candidates.chunks(ASKED) {
             let mut asked: FuturesUnordered<_> =
                 some.iter().map(|(endpoint, open)| self.ask(endpoint, open.clone())).collect();
-            while let Some(answer) = asked.next().await {
+            let (mut best, mut until) = (None, None);
+            while let Some(answer) = match until {
+                None => asked.next().await,
+                Some(until) => timeout_at(until, asked.next()).await.unwrap_or_default(),
+            } {
                 match answer {
-                    Ok(nodes) => return Ok(nodes),
+                    Ok(nodes) => {
+                        let newest = nodes.iter().map(|node| node.owned.epoch).max();
+                        if best.as_ref().is_none_or(|(epoch, _)| newest > *epoch) {
+                            best = Some((newest, nodes));
+                        }
+                        until.get_or_insert_with(|| Instant::now() + GRACE);
+                    }
                     Err(error) => failure = error,
                 }
+            }
+            if let Some((_, nodes)) = best {
+                return Ok(nodes);
             }
         }
         Err(failure)
@@ -287,7 +315,11 @@ impl Shared {
             _ => None,
         };
         let nodes = text.and_then(|text| nodes::parse(text, endpoint));
-        nodes.ok_or_else(Failure::strange_reply)
+        let nodes = nodes.ok_or_else(Failure::strange_reply)?;
+        if nodes.iter().all(|node| node.owned.slots.is_empty()) {
+            return Err(Failure::unavailable("the node belongs to no Cluster that has slots"));
+        }
+        Ok(nodes)
     }
 
     /// Publishes a map that says something new, and whether it does. One that says the same is
@@ -307,12 +339,13 @@ impl Shared {
 
     fn map_of(&self, nodes: &[Node]) -> SlotMap {
         let mut members = lock(&self.members);
-        let is_serving =
-            |node: &&Node| node.role == Role::Primary && !(node.is_failed && node.slots.is_empty());
+        let is_serving = |node: &&Node| {
+            node.role == Role::Primary && !(node.is_failed && node.owned.slots.is_empty())
+        };
         let mut owners = vec![None; usize::from(Slot::COUNT)].into_boxed_slice();
         let mut primaries: Vec<Owner> = Vec::new();
         for node in nodes.iter().filter(is_serving) {
-            for slot in node.slots.iter() {
+            for slot in node.owned.slots.iter() {
                 owners[slot.index()] = Some(primaries.len() as u16);
             }
             let replicas = nodes.iter().filter(|other| {
@@ -321,7 +354,7 @@ impl Shared {
             });
             let owner = Owner {
                 primary: members.primary(node, self.endpoint(node), &self.connector),
-                slots: node.slots.clone(),
+                owned: node.owned.clone(),
                 tag: None,
                 aliases: node.endpoints.clone(),
                 replicas: replicas.map(|replica| self.endpoint(replica).clone()).collect(),
@@ -413,7 +446,7 @@ impl SlotMap {
         self.primaries.len() == other.primaries.len()
             && self.primaries.iter().zip(&other.primaries).all(|(one, two)| {
                 Arc::ptr_eq(&one.primary, &two.primary)
-                    && one.slots == two.slots
+                    && one.owned == two.owned
                     && one.replicas == two.replicas
             })
     }

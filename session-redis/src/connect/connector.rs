@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Cmd, ProtocolVersion, PushInfo, RedisConnectionInfo, RedisError, Value,
@@ -11,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::error::Failure;
+use crate::error::{Failure, code};
 use crate::topology::{Endpoint, Login};
 
 /// Opens connections to any server of a topology.
@@ -104,16 +105,17 @@ impl Connector {
         protocol: ProtocolVersion,
         on_push: Option<OnPush>,
     ) -> Result<(MultiplexedConnection, Driver), Failure> {
-        let Login { user, password, database } = &self.login;
-        let mut info = RedisConnectionInfo::default()
-            .set_protocol(protocol)
-            .set_db(database.unwrap_or_default())
-            .set_lib_name("session-redis", env!("CARGO_PKG_VERSION"));
-        if let Some(user) = user {
-            info = info.set_username(user);
-        }
-        if let Some(password) = password {
-            info = info.set_password(password);
+        let mut info =
+            RedisConnectionInfo::default().set_protocol(protocol).set_skip_set_lib_name();
+        // One of the two protocols says all of it in its first command, which is the driver's.
+        // Otherwise the driver would make a wrong password of whatever the server says to it.
+        if protocol.supports_resp3() {
+            if let Some(user) = &self.login.user {
+                info = info.set_username(user);
+            }
+            if let Some(password) = &self.login.password {
+                info = info.set_password(password);
+            }
         }
         // The operations keep their own deadlines, which cover whatever they do on the way.
         let mut config = AsyncConnectionConfig::new().set_response_timeout(None);
@@ -123,15 +125,56 @@ impl Connector {
                 Ok::<_, redis::aio::SendError>(())
             });
         }
-        let (mut connection, driver) =
+        let (connection, driver) =
             MultiplexedConnection::new_with_config(&info, stream, config).await?;
         let driver = Driver(tokio::spawn(driver));
-        if let Some(name) = &self.client_name {
-            let mut command = redis::cmd("CLIENT");
-            ask(&mut connection, command.arg("SETNAME").arg(name)).await?;
-        }
+        self.introduce(&connection, protocol).await?;
         Ok((connection, driver))
     }
+
+    /// Says who we are, in as many commands as it takes, which travel together and are answered
+    /// one by one: a server that has no room for a client says so to the first, and hangs up.
+    async fn introduce(
+        &self,
+        connection: &MultiplexedConnection,
+        protocol: ProtocolVersion,
+    ) -> Result<(), Failure> {
+        let Login { user, password, database } = &self.login;
+        let mut commands = Vec::new();
+        if let (Some(password), false) = (password, protocol.supports_resp3()) {
+            let mut command = redis::cmd("AUTH");
+            commands.push(command.arg(user).arg(password).take());
+        }
+        if let Some(database) = database.filter(|database| *database != 0) {
+            commands.push(redis::cmd("SELECT").arg(database).take());
+        }
+        if let Some(name) = &self.client_name {
+            commands.push(redis::cmd("CLIENT").arg("SETNAME").arg(name).take());
+        }
+        let required = commands.len();
+        for (field, value) in [("NAME", env!("CARGO_PKG_NAME")), ("VER", env!("CARGO_PKG_VERSION"))]
+        {
+            let field = format!("LIB-{field}");
+            commands.push(redis::cmd("CLIENT").arg("SETINFO").arg(field).arg(value).take());
+        }
+        let answers = commands.iter().map(|command| {
+            let mut connection = connection.clone();
+            async move { ask(&mut connection, command).await }
+        });
+        for (index, answer) in join_all(answers).await.into_iter().enumerate() {
+            match answer {
+                // A courtesy, which not every server knows, nor allows to everybody.
+                Err(error) if index >= required && is_declined(&error) => {}
+                Err(error) => return Err(error.into()),
+                Ok(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_declined(error: &RedisError) -> bool {
+    code(error).is_some_and(|code| code != "MAXCLIENTS")
 }
 
 /// Sends one command.

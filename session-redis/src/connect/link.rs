@@ -128,13 +128,13 @@ impl Link {
         }
     }
 
-    /// Returns when the link is up to another server than this one: the old one is primary no
-    /// longer, or at least not ours.
-    pub(crate) async fn moved_from(&self, endpoint: &Endpoint) {
+    /// Returns when the link is up by another connection than that of this number. It may be to
+    /// another server, even if that is found at the same address.
+    pub(crate) async fn replaced(&self, number: u64) {
         let mut states = self.shared.state.subscribe();
-        let moved = |state: &State| matches!(state, State::Up(to) if *to.endpoint != *endpoint);
+        let replaced = |state: &State| matches!(state, State::Up(now) if now.number != number);
         // The sender is in `self`, and so still there.
-        let _ = states.wait_for(moved).await;
+        let _ = states.wait_for(replaced).await;
     }
 
     /// An answer did not come in time: is anybody there?
@@ -191,14 +191,18 @@ impl Shared {
                     tracing::info!(server = %connection.endpoint, "connected to Redis");
                     self.state.send_replace(State::Up(connection.clone()));
                     let reason = self.watch_over(&connection, &mut driver).await;
-                    tracing::warn!(server = %connection.endpoint, reason, "left Redis");
-                    if up_since.elapsed() > Backoff::LONGEST {
+                    tracing::warn!(server = %connection.endpoint, ?reason, "left Redis");
+                    let was_up_for_long = up_since.elapsed() > Backoff::LONGEST;
+                    let is_worth_waiting = was_up_for_long && !reason.is_timeout();
+                    self.state.send_replace(match is_worth_waiting {
+                        true => State::Connecting,
+                        false => State::Down(reason),
+                    });
+                    // A server that hangs up at once is not to be stormed.
+                    if was_up_for_long {
                         backoff = Backoff::default();
-                        self.state.send_replace(State::Connecting);
                         continue;
                     }
-                    // A server that hangs up at once is not to be stormed.
-                    self.state.send_replace(State::Down(Failure::unavailable(reason)));
                 }
                 Err(failure) => {
                     tracing::debug!(?failure, "cannot connect to Redis");
@@ -225,7 +229,8 @@ impl Shared {
     }
 
     /// Returns when the connection is not to be used any more, and why.
-    async fn watch_over(&self, connection: &Connection, driver: &mut Driver) -> &'static str {
+    async fn watch_over(&self, connection: &Connection, driver: &mut Driver) -> Failure {
+        let lost_connection = || Failure::unavailable("the connection was lost");
         let mut demotions = self.demoted.subscribe();
         let mut demoted = pin!(demotions.wait_for(|number| *number == connection.number));
         let mut lost = pin!(driver.lost());
@@ -237,20 +242,22 @@ impl Shared {
         });
         loop {
             tokio::select! {
-                () = &mut lost => return "the connection was lost",
-                () = &mut moved => return "the Sentinels name another master",
-                _ = &mut demoted => return "the server is no primary",
+                () = &mut lost => return lost_connection(),
+                () = &mut moved => {
+                    return Failure::unavailable("the Sentinels name another master");
+                }
+                _ = &mut demoted => return Failure::refused("READONLY"),
                 () = self.doubted.notified() => {}
             }
             let mut multiplexed = connection.multiplexed.clone();
             let ping = redis::cmd("PING");
             let answer = timeout(self.connector.timeout, ask(&mut multiplexed, &ping));
             let answer = tokio::select! {
-                () = &mut lost => return "the connection was lost",
+                () = &mut lost => return lost_connection(),
                 answer = answer => answer,
             };
             if answer.is_err() {
-                return "the server does not answer";
+                return Failure::timeout("the server does not answer");
             }
         }
     }

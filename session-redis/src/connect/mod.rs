@@ -13,5 +13,5 @@ mod servers;
 
 pub(crate) use connector::{Connector, Driver};
 pub(crate) use link::{Connection, Link, role_of};
-pub(crate) use nodes::SlotRanges;
+pub(crate) use nodes::Owned;
 pub(crate) use servers::{Primary, Servers};

@@ -12,6 +12,13 @@ pub(crate) struct Node {
     pub(crate) role: Role,
     /// The others agree that it does not answer.
     pub(crate) is_failed: bool,
+    pub(crate) owned: Owned,
+}
+
+/// What a node owns, and since when: the epoch is a new one whenever slots come to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Owned {
+    pub(crate) epoch: u64,
     pub(crate) slots: SlotRanges,
 }
 
@@ -33,15 +40,14 @@ pub(crate) fn parse(answer: &str, asked: &Endpoint) -> Option<Vec<Node>> {
         let mut words = line.split(' ');
         let (id, address, flags, primary) =
             (words.next()?, words.next()?, words.next()?, words.next()?);
-        // Pings, pongs, epoch, state of the bus.
-        let slots = SlotRanges::parse(words.skip(4))?;
+        let owned = Owned::parse(words)?;
         let is = |flag: &str| flags.split(',').any(|word| word == flag);
         let endpoints = endpoints(address, asked);
         if endpoints.is_empty() || is("noaddr") || is("handshake") {
             continue;
         }
         let role = if is("slave") { Role::ReplicaOf(primary.to_owned()) } else { Role::Primary };
-        nodes.push(Node { id: id.to_owned(), endpoints, role, is_failed: is("fail"), slots });
+        nodes.push(Node { id: id.to_owned(), endpoints, role, is_failed: is("fail"), owned });
     }
     // Each node begins with what it likes.
     nodes.sort_by(|one, other| one.id.cmp(&other.id));
@@ -59,6 +65,15 @@ fn endpoints(address: &str, asked: &Endpoint) -> Vec<Endpoint> {
     let name = parts.next().filter(|name| !name.is_empty() && !name.contains('='));
     let own = Endpoint::parse(client).or_else(|| with_host(asked.host()?));
     own.into_iter().chain(name.and_then(with_host)).collect()
+}
+
+impl Owned {
+    /// Reads the end of a node's line: `ping pong epoch state slots…`.
+    pub(crate) fn parse<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let epoch = words.nth(2)?.parse().ok()?;
+        let _state = words.next()?;
+        Some(Self { epoch, slots: SlotRanges::parse(words)? })
+    }
 }
 
 impl SlotRanges {
@@ -108,9 +123,10 @@ mod tests {
         assert_eq!(nodes.len(), 3);
         assert_eq!(nodes[0].endpoints, [at("10.0.0.1", 7000), at("one.example", 7000)]);
         assert_eq!(nodes[0].role, Role::Primary);
-        assert_eq!(nodes[0].slots.iter().count(), 5_462);
-        assert!(nodes[0].slots.iter().all(|slot| slot.index() != 5_461));
-        assert!(nodes[2].is_failed && nodes[2].slots.is_empty());
+        assert_eq!(nodes[0].owned.epoch, 2);
+        assert_eq!(nodes[0].owned.slots.iter().count(), 5_462);
+        assert!(nodes[0].owned.slots.iter().all(|slot| slot.index() != 5_461));
+        assert!(nodes[2].is_failed && nodes[2].owned.slots.is_empty());
         assert_eq!(nodes[1].role, Role::ReplicaOf("07c3".to_owned()));
     }
 
@@ -123,7 +139,9 @@ mod tests {
 
     #[test]
     fn what_is_no_list_of_nodes_is_refused() {
-        for answer in ["", "OK", "a b c d e f g h 0-16384", "a b c d e f g h x"] {
+        for answer in
+            ["", "OK", "a b c d 0 0 1 h 0-16384", "a b c d 0 0 1 h x", "a b c d 0 0 x h 1"]
+        {
             assert_eq!(parse(answer, &at("host", 1)), None, "{answer}");
         }
     }

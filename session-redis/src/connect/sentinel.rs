@@ -1,6 +1,6 @@
 //! Who is master, according to the Sentinels.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::connector::{Connector, ask};
 use crate::error::Failure;
+use crate::sync::lock;
 use crate::topology::Endpoint;
 
 /// The Sentinels of one master.
@@ -19,6 +20,8 @@ pub(crate) struct Sentinels {
     nodes: Vec<Endpoint>,
     master: String,
     connector: Connector,
+    /// The newest view that one of them had, and when that was.
+    newest: Mutex<Option<(View, Instant)>>,
 }
 
 /// A Sentinel's view. Of two that differ, the one with the higher epoch is the newer.
@@ -34,9 +37,13 @@ const GRACE: Duration = Duration::from_millis(50);
 /// long to leave one alone that is of no use.
 const POLL: Duration = Duration::from_secs(1);
 
+/// How long a view stands against older ones. Not for ever, since Sentinels that are set up anew
+/// count from the beginning.
+const REMEMBERED: Duration = Duration::from_secs(5);
+
 impl Sentinels {
     pub(crate) fn new(nodes: Vec<Endpoint>, master: String, connector: Connector) -> Self {
-        Self { nodes, master, connector }
+        Self { nodes, master, connector, newest: Mutex::default() }
     }
 
     /// The master, as the best informed of the Sentinels that answer sees it.
@@ -127,7 +134,20 @@ impl Sentinels {
         let answers = answers.into_iter().map(Value::extract_error);
         let answers: Vec<Value> = answers.collect::<Result<_, _>>()?;
         let [description, address] = &answers[..] else { return Err(Failure::strange_reply()) };
-        parse_view(description, address).ok_or_else(Failure::strange_reply)
+        let view = parse_view(description, address).ok_or_else(Failure::strange_reply)?;
+        Ok(self.newest(view))
+    }
+
+    /// This view, unless a Sentinel has just had a newer one: what one of them has told is not
+    /// undone by those that have yet to hear of it.
+    fn newest(&self, view: View) -> View {
+        let mut newest = lock(&self.newest);
+        match &*newest {
+            Some((newer, at)) if newer.epoch > view.epoch && at.elapsed() < REMEMBERED => {
+                newer.clone()
+            }
+            _ => newest.insert((view, Instant::now())).0.clone(),
+        }
     }
 
     /// Puts a question to every Sentinel at once: the answers that came until shortly after the

@@ -15,7 +15,7 @@ use crate::topology::{Endpoint, ServerList};
 /// Where calls go.
 pub(crate) enum Servers {
     /// One server, or the master behind Sentinels.
-    One { primary: Arc<Primary>, replica: Option<Link> },
+    One { primary: Arc<Primary>, replica: Option<Arc<Link>> },
     /// The primaries of a Cluster.
     Cluster(Cluster),
 }
@@ -27,10 +27,13 @@ pub(crate) struct Primary {
     pub(crate) id: Option<Arc<str>>,
     pub(crate) link: Link,
     /// For calls after which `WAIT` holds up the connection.
-    waiting: OnceLock<Link>,
+    waiting: [OnceLock<Link>; LINES],
     source: Source,
     connector: Arc<Connector>,
 }
+
+/// How many connections to a primary may be held up at a time.
+const LINES: usize = 8;
 
 impl Servers {
     pub(crate) fn new(
@@ -49,7 +52,7 @@ impl Servers {
                 let sentinels = Arc::new(Sentinels::new(nodes, master, sentinel_connector));
                 let primary = Arc::new(one(Source::Master(Arc::clone(&sentinels))));
                 let replica = Link::new(Source::ReplicaOf(sentinels), Arc::clone(&connector));
-                Self::One { primary, replica: Some(replica) }
+                Self::One { primary, replica: Some(Arc::new(replica)) }
             }
             ServerList::Cluster { nodes } => Self::Cluster(Cluster::new(nodes, connector)),
         }
@@ -63,14 +66,13 @@ impl Servers {
         }
     }
 
-    /// A server that may answer reads in this slot and is no primary, if one is connected. If
-    /// none is, connecting begins, for the reads to come.
-    pub(crate) fn replica(&self, slot: Slot) -> Option<redis::aio::MultiplexedConnection> {
-        let connection = match self {
-            Self::One { replica, .. } => replica.as_ref()?.current(),
-            Self::Cluster(cluster) => cluster.replica(slot)?.current(),
-        };
-        Some(connection?.multiplexed)
+    /// A server that may answer reads in this slot and is no primary, if there is one. It may not
+    /// be connected.
+    pub(crate) fn replica(&self, slot: Slot) -> Option<Arc<Link>> {
+        match self {
+            Self::One { replica, .. } => replica.clone(),
+            Self::Cluster(cluster) => cluster.replica(slot),
+        }
     }
 }
 
@@ -82,13 +84,14 @@ impl Primary {
         connector: Arc<Connector>,
     ) -> Self {
         let link = Link::new(source.clone(), Arc::clone(&connector));
-        Self { lane, id, link, waiting: OnceLock::new(), source, connector }
+        Self { lane, id, link, waiting: Default::default(), source, connector }
     }
 
-    /// The link whose calls may be held up by `WAIT`, which everything behind it on the same
-    /// connection waits for.
-    pub(crate) fn waiting(&self) -> &Link {
-        self.waiting.get_or_init(|| Link::new(self.source.clone(), Arc::clone(&self.connector)))
+    /// A link whose calls may be held up by `WAIT`, for which everything behind it on the same
+    /// connection waits: there are several such links.
+    pub(crate) fn waiting(&self, line: usize) -> &Link {
+        self.waiting[line % LINES]
+            .get_or_init(|| Link::new(self.source.clone(), Arc::clone(&self.connector)))
     }
 
     pub(crate) fn connector(&self) -> &Connector {

@@ -10,7 +10,7 @@ if ARGV[6] ~= '' then
     return redis.error_reply('LATE to be listed under its subject')
   end
 end
-if not redis.call('SET', KEYS[1], ARGV[2], 'NX', 'PX', ARGV[3]) then
+if redis.call('EXISTS', KEYS[1]) == 1 then
   -- It may have ended already by the clock that deadlines are set by, and not yet by the server's.
   local head = redis.call('GETRANGE', KEYS[1], 0, 27)
   if string.sub(head, 1, 2) ~= 'S\1' or #head < 28 then
@@ -20,9 +20,10 @@ if not redis.call('SET', KEYS[1], ARGV[2], 'NX', 'PX', ARGV[3]) then
   if tonumber(ARGV[1]) < math.min(idle, absolute) then
     return 0
   end
-  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 end
+-- First, since it may be refused (a user may lack the channel): then nothing is written.
 if ARGV[4] ~= '' then
   redis.call('PUBLISH', ARGV[4], ARGV[5])
 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1

@@ -32,8 +32,9 @@ if ARGV[7] ~= '' then
     end
   end
 end
-redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+-- First, since it may be refused (a user may lack the channel): then nothing is written.
 if ARGV[5] ~= '' then
   redis.call('PUBLISH', ARGV[5], ARGV[6])
 end
+redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
 return 1

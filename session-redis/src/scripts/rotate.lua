@@ -27,10 +27,11 @@ end
 if redis.call('EXISTS', KEYS[2]) == 1 then
   return redis.error_reply('TAKEN by another session')
 end
-redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
-redis.call('DEL', KEYS[1])
+-- First, since it may be refused (a user may lack the channel): then nothing is written.
 if ARGV[5] ~= '' then
   redis.call('PUBLISH', ARGV[5], ARGV[6])
   redis.call('PUBLISH', ARGV[5], ARGV[7])
 end
+redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
+redis.call('DEL', KEYS[1])
 return 1
