@@ -86,7 +86,12 @@
 //!   +info +wait +client|setname +select +cluster|nodes +asking +readonly
 //! ```
 //!
-//! On the Sentinels: `+sentinel|master +sentinel|replicas +subscribe &+switch-master`.
+//! On the Sentinels:
+//!
+//! ```text
+//!   +sentinel|master +sentinel|replicas +sentinel|get-master-addr-by-name +subscribe
+//!   &+switch-master &+promoted-slave
+//! ```
 //!
 //! # Failures
 //!

@@ -17,7 +17,8 @@
 //!    over is removed by rule 3.
 //! 6. A session that is moved to a new key while it is being listed is not missed: the successor's
 //!    entry was written before the old key died, and in the same partition. So who finds nothing
-//!    behind an entry looks at that partition once more.
+//!    behind an entry looks at that partition once more. In a walk over several pages the
+//!    successor may lie on a page that was read before: then it is missed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -89,11 +90,12 @@ impl State {
         }
     }
 
-    /// Removes the entries of a session that is no more.
+    /// Removes the entries of a session that is no more. Those of the same millisecond stay: they
+    /// may be of another session that has the key now.
     pub(crate) async fn unlist(&self, listed: &Listed) {
         let (name, slot) = self.names.subject(&listed.subject);
         let key = entry_key(&listed.key);
-        let time = (listed.at + 1).to_be_bytes();
+        let time = listed.at.to_be_bytes();
         let mut command = redis::cmd("ZREMRANGEBYLEX");
         command.arg(name).arg([b"[", &key[..]].concat());
         command.arg([b"(", &key[..], &time[2..]].concat());
@@ -186,14 +188,12 @@ impl State {
     }
 
     /// Sessions that were moved while they were being listed: those behind entries in the same
-    /// partitions as `lost` that nobody has looked at. If the walk goes on behind `last`, it will
-    /// look there.
+    /// partitions as `lost`, and on this page, that nobody has looked at.
     async fn successors(
         &self,
         index: &Index<'_>,
         mut lost: Vec<Key>,
-        seen: &mut BTreeSet<Key>,
-        last: Option<&Key>,
+        walk: &mut Walk,
     ) -> Result<Vec<(Key, Arc<Record>)>, Error> {
         let mut sessions = Vec::new();
         for _ in 0..MOVES {
@@ -202,7 +202,7 @@ impl State {
             }
             let partitions = lost.iter().map(|key| *key.partition().as_bytes()).collect();
             let mut keys = self.keys_within(index, &partitions).await?;
-            keys.retain(|key| last.is_none_or(|last| key <= last) && seen.insert(*key));
+            keys.retain(|key| walk.is_here(key) && walk.seen.insert(*key));
             lost.clear();
             for (key, found) in keys.iter().zip(self.look_behind(index, &keys).await?) {
                 match found {
@@ -245,6 +245,7 @@ impl State {
         let (name, slot) = self.names.subject(subject);
         let index = Index { subject, name, slot, until: self.client.until() };
         let mut page = Page::default();
+        let mut walk = Walk { start: after.copied(), end: None, seen: BTreeSet::new() };
         let mut after = after.copied();
         loop {
             let missing = limit.saturating_sub(page.sessions.len());
@@ -258,8 +259,8 @@ impl State {
             let is_rest = keys.len() <= missing && is_last;
             keys.truncate(missing);
             after = keys.last().copied().or(after);
-            let last = keys.last().copied().filter(|_| !is_rest);
-            self.add(&mut page, &index, keys, entries, last.as_ref()).await?;
+            walk.end = after.filter(|_| !is_rest);
+            self.add(&mut page, &index, &mut walk, keys, entries).await?;
             if is_rest {
                 return Ok(page);
             }
@@ -270,14 +271,14 @@ impl State {
         }
     }
 
-    /// Adds the sessions behind these keys to a page. The walk goes on behind `last`, if at all.
+    /// Adds the sessions behind these keys to a page.
     async fn add(
         &self,
         page: &mut Page,
         index: &Index<'_>,
+        walk: &mut Walk,
         keys: Vec<Key>,
         entries: Vec<Vec<u8>>,
-        last: Option<&Key>,
     ) -> Result<(), Error> {
         let (mut nothing, mut foreign) = (Vec::new(), Vec::new());
         for (key, found) in keys.iter().zip(self.look_behind(index, &keys).await?) {
@@ -298,13 +299,11 @@ impl State {
             dead.iter().any(|entry| entry.len() == ENTRY && entry.starts_with(&entry_key(key)))
         };
         nothing.retain(made_by_us);
-        let mut seen = keys.into_iter().collect();
-        let moved = self.successors(index, nothing, &mut seen, last).await?;
+        walk.seen.extend(keys);
+        let moved = self.successors(index, nothing, walk).await?;
         if !moved.is_empty() {
             page.sessions.extend(moved);
             page.sessions.sort_by_key(|(key, _)| *key);
-            // One that was moved may have been seen under both of its keys' walks.
-            page.sessions.dedup_by_key(|(key, _)| *key);
         }
         self.prune(index, &dead).await;
         Ok(())
@@ -323,6 +322,20 @@ impl Index<'_> {
     fn call<'a>(&self, request: Request<'a>) -> Call<'a> {
         let Self { subject: _, name: _, slot, until } = *self;
         Call { slot, request, until, is_repeatable: true, wait: None }
+    }
+}
+
+/// Where one page of a walk begins and, unless it is the last one, ends; and what has been looked
+/// at on the way.
+struct Walk {
+    start: Option<Key>,
+    end: Option<Key>,
+    seen: BTreeSet<Key>,
+}
+
+impl Walk {
+    fn is_here(&self, key: &Key) -> bool {
+        self.start.is_none_or(|start| *key > start) && self.end.is_none_or(|end| *key <= end)
     }
 }
 
