@@ -107,7 +107,8 @@ impl RedisStoreBuilder {
     }
 
     /// How long an operation may take in all, with everything that is tried on the way:
-    /// connecting, being sent on by a Cluster, waiting for a failover.
+    /// connecting, asking the Sentinels for the master, being sent on by a Cluster. One that
+    /// [waits](Self::wait) for replicas may take that much longer.
     ///
     /// # Default
     ///

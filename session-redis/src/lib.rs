@@ -5,7 +5,7 @@
 //! [subject index](session_core::SubjectIndex) and a [backplane](session_core::Backplane).
 //! [`RedisNonces`] remembers what may be used only once.
 //!
-//! Needed is Redis 7.0 or later, or Valkey.
+//! Needed is Redis 7.0 or later. Valkey should do, and is not tested.
 //!
 //! # Example
 //!
@@ -30,12 +30,18 @@
 //!
 //! | operation | sent to Redis, each in one round trip |
 //! |---|---|
-//! | load | one `GET` |
+//! | load | one `GET`; one script if a revision is known |
 //! | create, replace, rotate, delete | one script |
 //! | touch | one script for each session, all in one go for each server |
-//! | a write that makes a session somebody's (log-in) | one script more, before it: the index |
+//! | create or rotate of a session that is somebody's | one script more, before it: the index |
+//! | replace that gives a new subject or a longer life | two more |
 //! | the end of somebody's session | one `ZREMRANGEBYLEX` more, afterwards: nobody waits for it |
-//! | list a subject's sessions | one `ZRANGEBYLEX`, then one `GET` for each, in one go |
+//! | list a subject's sessions | one `ZRANGEBYLEX`, then one `GET` for each, in one go; one script to remove what led nowhere |
+//! | claim a nonce | one `SET`, and one `INFO` for each primary every ten seconds |
+//!
+//! [`Consistency::Replica`](session_core::Consistency::Replica) lets a replica answer a read, behind
+//! Sentinels and in a Cluster. It may be behind, and may still have a session that has just ended.
+//! What it does not have, or does not tell in half the deadline, the primary is asked for.
 //!
 //! A write and its expiry and its announcement are one step on the server. There is one
 //! connection to each primary, which all calls share.
@@ -69,8 +75,8 @@
 //!
 //! Beside the sessions there are, in the same namespace: an index of the sessions of each subject
 //! (`namespace:subject:{digest}`), the heartbeats of nodes that listen
-//! (`namespace:{partition}:node:id`), the epoch of the data (`namespace:{partition}:epoch`; to
-//! delete it empties the caches of every node), and nonces (`namespace:nonce:{digest}`). Channels
+//! (`namespace:{partition}:node:id`), the epoch of the data (`namespace:{partition}:epoch`, in a
+//! Cluster one for each primary; to delete them empties the caches of every node), and nonces (`namespace:nonce:{digest}`). Channels
 //! are `namespace:changes` and `namespace:echo:node`, in a Cluster with the primary's id behind.
 //!
 //! # Permissions
@@ -95,8 +101,8 @@
 //!
 //! # Failures
 //!
-//! Every call ends by its [deadline](RedisStoreBuilder::timeout), whatever is tried on the way. A
-//! call is sent again only if it was not executed for certain, such as by a server that is no
+//! Every call ends by its [deadline](RedisStoreBuilder::timeout), one that waits for replicas by
+//! that and the time for those, whatever is tried on the way. A call is sent again only if it was not executed for certain, such as by a server that is no
 //! primary any more, or, once, if executing it twice does no harm: reads, touches and deletes. A
 //! write that was cut off is an error, and its outcome unknown.
 //!
@@ -105,8 +111,9 @@
 //! replica is left, and so is a master whom the Sentinels have replaced.
 //!
 //! What the server refuses has the server's word for it in the error's context, as `code`:
-//! `OOM` is [`Full`](session_core::ErrorKind::Full), and what is no session is
-//! [`Corrupt`](session_core::ErrorKind::Corrupt); everything else (`LOADING`, `MISCONF`,
+//! `OOM` is [`Full`](session_core::ErrorKind::Full), what is no session is
+//! [`Corrupt`](session_core::ErrorKind::Corrupt), a write that came too late to be listed is
+//! [`Timeout`](session_core::ErrorKind::Timeout); what concerns the server (`LOADING`, `MISCONF`,
 //! `NOREPLICAS`, `READONLY`, `CLUSTERDOWN`, `MAXCLIENTS`, `WRONGPASS`, `NOPERM`, …) is
 //! [`Unavailable`](session_core::ErrorKind::Unavailable).
 //!
@@ -116,7 +123,7 @@
 //! last. [`wait`](RedisStoreBuilder::wait) narrows that for log-ins, rotations and log-outs, and
 //! `appendfsync always` makes a single server keep its word through a crash.
 //!
-//! **Use `maxmemory-policy noeviction`.** A server that evicts keys logs people out when memory is
+//! **Use `maxmemory-policy noeviction`** ([`RedisNonces`] insists). A server that evicts keys logs people out when memory is
 //! short; and since indexes of subjects are used less than sessions, it may forget first who is
 //! signed in where, so that "sign out everywhere" misses sessions that live.
 //!
