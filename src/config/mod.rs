@@ -28,6 +28,21 @@
 //! be a secret, and the reason. A server that is out of reach does not: sessions are built all the
 //! same, and work as soon as it is there.
 //!
+//! # `[session]`
+//!
+//! | key | default | what it says, and what it costs |
+//! |---|---|---|
+//! | `store` | | the name of a store under `[stores]` |
+//! | `namespace` | the cookie's name | what keeps kinds of session apart, in keys and in what is sealed |
+//! | `idle_timeout`, `absolute_timeout` | `"30m"`, `"12h"` | how long a session lives unused, and at most |
+//! | `touch_after` | `0.1` | after which part of the idle timeout use is written down: at most one write for that long |
+//! | `max_payload` | `"256KiB"` | the most that a session may hold |
+//! | `session_limit` | none | `{ sessions = 5, over = "evict-oldest" }` or `over = "refuse"`: how many sessions a subject may have. A log-in lists them: two round trips more, twice that with `refuse` |
+//! | `codec` | `"json"` | or `"msgpack"`, `"cbor"` |
+//! | `compress` | none | `{ over = "1KiB" }`: from which size on |
+//! | `encrypt` | none | `{ keys = ["base64:…"] }`: the first key seals, all open |
+//! | `cookie` | `__Host-session`, `Secure`, `HttpOnly`, `SameSite=Lax` | `{ name, path, domain, secure, http_only, same_site = "strict" / "lax" / "none", lifetime = "remembered" / "browser" / "persistent", partitioned, sign = { keys }, encrypt = { keys } }` |
+//!
 //! # `kind = "memory"`
 //!
 //! | key | default | |

@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use session_core::{
     Clock as _, Created, Device, Error, ErrorKind, Key, Load, Loaded, Record, Replaced, Revision,
-    Sessions, Store as _, SystemClock, Timeouts, Timestamp, Touch, Touched,
+    Sessions, Store as _, SystemClock, Timeouts, Timestamp, Token, Touch, Touched,
 };
 use session_redis::RedisStore;
 use session_testkit::servers::Redis;
@@ -18,6 +18,31 @@ use crate::fixture::{anonymous, builder, create, find, name_of, signed_in, store
 const IDLE: std::ops::Range<usize> = 12..20;
 const ABSOLUTE: std::ops::Range<usize> = 20..28;
 const FIXED: usize = 38;
+
+#[tokio::test]
+async fn who_comes_with_the_cookie_of_a_foreign_value_signs_in_again() {
+    let redis = Redis::start().await;
+    let store = store(&redis);
+    let sessions = Sessions::builder(store.clone()).build().unwrap();
+    let mut raw = Raw::on(&redis).await;
+    for (what, command, arguments) in foreign_values() {
+        let lazy = sessions.open([]);
+        lazy.load().await.unwrap().insert("name", &"Ada").unwrap();
+        let header = lazy.finish(false).await.header.unwrap();
+        let cookie = header.split("; ").next().unwrap();
+        let token = Token::parse(cookie.split_once('=').unwrap().1.as_bytes()).unwrap();
+        let key = Key::of(&token, sessions.namespace());
+        raw.delete(&key).await;
+        raw.put(&key, command, &arguments).await;
+
+        let lazy = sessions.open([cookie.as_bytes()]);
+        let session = lazy.load().await.unwrap();
+        assert!(!session.exists() && session.is_empty(), "{what}");
+        let finished = lazy.finish(false).await;
+        assert!(finished.error.is_none(), "{what}");
+        assert!(finished.header.unwrap().contains("Max-Age=0"), "{what}: the cookie goes");
+    }
+}
 
 #[tokio::test]
 async fn a_foreign_value_is_corrupt_and_stays_as_it_is() {
