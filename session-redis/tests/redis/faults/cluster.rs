@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crc::{CRC_16_XMODEM, Crc};
-use session_core::{Key, Partition};
+use session_core::{
+    Clock as _, Created, ErrorKind, Key, Load, Loaded, Partition, Store as _, SystemClock,
+};
 use session_redis::Topology;
 use session_testkit::sample;
 use session_testkit::servers::{Cluster, Redis};
@@ -147,6 +149,35 @@ async fn a_killed_primary_is_replaced_by_its_replica() {
     let (events, violations) = load.finish().await;
     let lost = lost_before(killed, &violations);
     println!("F17c: {lost} of {} acknowledged writes lost", acknowledged_writes(&events));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_is_down_says_so() {
+    let full = ("cluster-require-full-coverage", "yes");
+    let cluster = Cluster::builder().without_replicas().config(full.0, full.1).start().await;
+    let store = open(topology(&cluster));
+    // Where another primary is in charge than the one that fails.
+    let elsewhere = LAST + 1..=LAST + 100;
+    let key = key_in(elsewhere.clone());
+    let record = sample::record(SystemClock.now());
+    assert!(matches!(store.create(&key, &record).await, Ok(Created::Created(_))));
+
+    cluster.primaries()[0].kill();
+    let stays = cluster.primary_of(LAST + 1).await;
+    until("the Cluster to be down", LONG, async || !is_well(stays).await).await;
+    for error in [
+        store.load(&key, Load::default()).await.map(drop).unwrap_err(),
+        store.create(&key_in(elsewhere), &record).await.map(drop).unwrap_err(),
+        store.delete(&key).await.map(drop).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert_eq!(error.context("code"), Some("CLUSTERDOWN"), "{error}");
+    }
+
+    cluster.primaries()[0].restart().await;
+    until("the Cluster to be up", LONG, async || is_well(stays).await).await;
+    let loaded = store.load(&key, Load::default()).await.unwrap();
+    assert!(matches!(loaded, Loaded::Found { .. }), "the log-out did not happen: {loaded:?}");
 }
 
 fn topology(cluster: &Cluster) -> Result<Topology, session_core::Error> {
