@@ -19,7 +19,10 @@ use crate::harness::Harness;
 ///
 /// ```no_run
 /// # use std::sync::Arc;
-/// # fn redis_store(url: &str, prefix: &str) -> Arc<dyn session_core::Store> { todo!() }
+/// # mod map_store { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/map_store.rs")); }
+/// # fn redis_store(_url: &str, _namespace: &str) -> Arc<dyn session_core::Store> {
+/// #     Arc::new(map_store::MapStore::new(session_testkit::ManualClock::default()))
+/// # }
 /// use session_testkit::Harness;
 /// use session_testkit::servers::{Redis, ServerHarness};
 ///
