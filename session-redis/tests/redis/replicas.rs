@@ -32,6 +32,20 @@ async fn in_a_cluster_replicas_answer_those_who_allow_it() {
 }
 
 #[tokio::test]
+async fn a_replica_is_not_taken_for_a_primary() {
+    let primary = Redis::start().await;
+    let address = format!("127.0.0.1 {}", primary.port());
+    let replica = Redis::builder().config("replicaof", address).start().await;
+    let (key, _) = create(&store(&primary), &anonymous()).await;
+    let misled = store(&replica);
+    for consistency in [Consistency::Cached, Consistency::Strong] {
+        let error = misled.load(&key, Load::default().consistency(consistency)).await.unwrap_err();
+        assert_eq!(error.context("code"), Some("READONLY"), "{error}");
+    }
+    assert_eq!(gets(&[&replica]).await, 0, "it might be behind");
+}
+
+#[tokio::test]
 async fn where_there_is_no_replica_the_primary_answers() {
     let redis = Redis::start().await;
     let store = store(&redis);
