@@ -305,7 +305,9 @@ impl Subscription for RedisSubscription {
             tokio::select! {
                 () = self.inbox.arrived.notified() => {}
                 () = self.driver.lost() => lock(&self.inbox.received).is_over = true,
-                () = self.lane.changed(&self.state.client.servers) => return Err(ended("slots have come to it or left it")),
+                () = self.lane.changed(&self.state.client.servers) => {
+                    return Err(ended("slots have come to it or left it"));
+                }
                 () = self.lane.primary.link.replaced(self.number) => {
                     return Err(ended("the primary is another server now"));
                 }

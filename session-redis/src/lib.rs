@@ -150,6 +150,7 @@ mod announcement;
 mod names;
 mod value;
 
+mod background;
 mod error;
 mod sync;
 

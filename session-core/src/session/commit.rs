@@ -1,5 +1,6 @@
 //! Saving: one conditional write, tried again on what others wrote.
 
+mod draft;
 mod limit;
 
 use std::sync::Arc;
@@ -262,49 +263,6 @@ impl<'a> Attempt<'a> {
                 TransportChange::Keep
             }
         }
-    }
-
-    /// The record to write, with the log replayed on the base as it now is.
-    fn draft(&self, key: &Key, now: Timestamp) -> Result<(Record, Arc<Fields>), Error> {
-        let sessions = self.sessions();
-        let Pending { log, restart, rotate: _, destroy: _, subject, device, timeouts } =
-            &*self.pending;
-        let previous = self.base.live().filter(|_| !*restart);
-        let view = log.replay(self.base.fields(*restart))?;
-        let (fields, payload) = match previous {
-            Some(live) if view.is_base() && *key == live.key => {
-                (Arc::clone(&live.fields), live.record.payload.clone())
-            }
-            _ => {
-                let fields = Arc::new(view.merge(self.base.fields(*restart)));
-                let payload = sessions.format().encode(key, &fields)?;
-                (fields, payload)
-            }
-        };
-        let previous = previous.map(|live| &*live.record);
-        let own = timeouts.unwrap_or_else(|| previous.and_then(|record| record.timeouts));
-        let in_force = own.unwrap_or(sessions.policy().timeouts);
-        let absolute_deadline = match previous {
-            Some(record) if subject.is_none() && timeouts.is_none() => record.absolute_deadline,
-            _ => now.plus(in_force.absolute()),
-        };
-        let signed_in = subject.is_some();
-        let record = Record {
-            revision: Revision::UNSAVED,
-            created_at: previous.map_or(now, |record| record.created_at),
-            authenticated_at: match previous {
-                _ if signed_in => Some(now),
-                Some(record) => record.authenticated_at,
-                None => None,
-            },
-            idle_deadline: in_force.idle_deadline(now, absolute_deadline),
-            absolute_deadline,
-            timeouts: own,
-            subject: subject.clone().or_else(|| previous?.subject.clone()),
-            device: device.clone().or_else(|| previous?.device.clone()),
-            payload,
-        };
-        Ok((record, fields))
     }
 
     fn settle(

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,15 +10,14 @@ use futures_util::stream::FuturesUnordered;
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 use session_core::{Error, Lane, Partition};
-use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::connector::{Connector, ask};
 use super::link::{Link, Source};
 use super::nodes::{self, Node, Owned, Role};
 use super::servers::Primary;
+use crate::background::Background;
 use crate::error::Failure;
 use crate::slot::{Slot, hex};
 use crate::sync::lock;
@@ -28,7 +26,7 @@ use crate::topology::Endpoint;
 /// A Cluster, whose map of slots is refreshed when a node contradicts it, and every few seconds.
 pub(crate) struct Cluster {
     shared: Arc<Shared>,
-    refresher: Mutex<Option<AbortHandle>>,
+    refresher: Background,
 }
 
 struct Shared {
@@ -36,7 +34,6 @@ struct Shared {
     connector: Arc<Connector>,
     map: watch::Sender<State>,
     contradicted: Notify,
-    is_refreshed: AtomicBool,
     members: Mutex<Members>,
 }
 
@@ -91,10 +88,9 @@ impl Cluster {
             connector,
             map: watch::Sender::new(State::Unknown),
             contradicted: Notify::new(),
-            is_refreshed: AtomicBool::new(false),
             members: Mutex::default(),
         };
-        Self { shared: Arc::new(shared), refresher: Mutex::default() }
+        Self { shared: Arc::new(shared), refresher: Background::default() }
     }
 
     /// The owner of a slot.
@@ -160,15 +156,13 @@ impl Cluster {
     /// The primary at this address, where a node has sent us. Waits for a new map if the current
     /// one does not have it.
     pub(crate) async fn primary_at(&self, endpoint: &Endpoint) -> Result<Arc<Primary>, Error> {
-        self.contradict();
         let mut map = self.known();
         loop {
+            self.contradict();
             if let Some(found) = map.as_ref().and_then(|map| map.at(endpoint)) {
                 return Ok(found);
             }
             map = Some(self.changed_from(map.as_ref()).await?);
-            sleep(PAUSE).await;
-            self.contradict();
         }
     }
 
@@ -183,38 +177,13 @@ impl Cluster {
         Some(Arc::clone(link))
     }
 
-    /// Starts looking, unless somebody does: nobody does before the first call, and no longer
-    /// after the runtime it was started on has ended.
     fn keep_refreshed(&self) {
-        if self.shared.is_refreshed.load(Ordering::Relaxed) {
-            return;
-        }
-        let Ok(runtime) = Handle::try_current() else { return };
-        if self.shared.is_refreshed.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let refreshed = Refreshed(Arc::clone(&self.shared));
-        let task = runtime.spawn(async move { refreshed.0.keep_refreshing().await });
-        *lock(&self.refresher) = Some(task.abort_handle());
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        if let Some(refresher) = lock(&self.refresher).take() {
-            refresher.abort();
-        }
-    }
-}
-
-/// Tells, when dropped, that nobody refreshes the map.
-struct Refreshed(Arc<Shared>);
-
-impl Drop for Refreshed {
-    fn drop(&mut self) {
-        self.0.is_refreshed.store(false, Ordering::Relaxed);
-        // Whoever waits for a map starts another one.
-        self.0.map.send_modify(|_| {});
+        self.refresher.ensure_running(|| {
+            let [kept, left] = [Arc::clone(&self.shared), Arc::clone(&self.shared)];
+            // Whoever waits for a map starts another one.
+            let ended = move || left.map.send_modify(|_| {});
+            (async move { kept.keep_refreshing().await }, ended)
+        });
     }
 }
 

@@ -2,22 +2,20 @@
 
 use std::fmt;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Value};
 use session_core::Error;
-use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
 use super::connector::{Connector, Driver, ask};
 use super::sentinel::Sentinels;
+use crate::background::Background;
 use crate::error::{Failure, code};
-use crate::sync::lock;
 use crate::topology::Endpoint;
 
 /// One multiplexed connection to whichever server its [`Source`] names, kept up by a task of its
@@ -27,7 +25,7 @@ use crate::topology::Endpoint;
 /// on they fail at once, until an attempt succeeds. Attempts go on in the background.
 pub(crate) struct Link {
     shared: Arc<Shared>,
-    keeper: Mutex<Option<AbortHandle>>,
+    keeper: Background,
 }
 
 /// Which server to connect to, found out anew for every connection.
@@ -69,7 +67,6 @@ struct Shared {
     doubted: Notify,
     /// The number of the last connection whose server has said that it is no primary.
     demoted: watch::Sender<u64>,
-    is_kept: AtomicBool,
 }
 
 impl Link {
@@ -81,9 +78,8 @@ impl Link {
             state: watch::Sender::new(State::Connecting),
             doubted: Notify::new(),
             demoted: watch::Sender::new(0),
-            is_kept: AtomicBool::new(false),
         };
-        Self { shared: Arc::new(shared), keeper: Mutex::default() }
+        Self { shared: Arc::new(shared), keeper: Background::default() }
     }
 
     /// A connection; waits for an attempt that is under way, and fails at once if the last one
@@ -147,37 +143,13 @@ impl Link {
         self.shared.demoted.send_replace(connection.number);
     }
 
-    /// Starts the keeper, unless it runs: it does not before the first call, and no longer after
-    /// the runtime it was started on has ended.
     fn keep(&self) {
-        if self.shared.is_kept.load(Ordering::Relaxed) {
-            return;
-        }
-        let Ok(runtime) = Handle::try_current() else { return };
-        if self.shared.is_kept.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let kept = Kept(Arc::clone(&self.shared));
-        let task = runtime.spawn(async move { kept.0.keep().await });
-        *lock(&self.keeper) = Some(task.abort_handle());
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        if let Some(keeper) = lock(&self.keeper).take() {
-            keeper.abort();
-        }
-    }
-}
-
-/// Tells, when dropped, that nobody keeps the link.
-struct Kept(Arc<Shared>);
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        self.0.is_kept.store(false, Ordering::Relaxed);
-        self.0.state.send_replace(State::Connecting);
+        self.keeper.ensure_running(|| {
+            let [kept, left] = [Arc::clone(&self.shared), Arc::clone(&self.shared)];
+            // Whoever waits starts another one.
+            let ended = move || drop(left.state.send_replace(State::Connecting));
+            (async move { kept.keep().await }, ended)
+        });
     }
 }
 
