@@ -37,11 +37,12 @@ impl Monitor {
         Self { lines, reader: reader.abort_handle() }
     }
 
-    /// The times at which scripts were executed, which is how sessions are written.
-    pub(super) fn writes(&self) -> Vec<i64> {
+    /// The scripts that were executed from that time of its clock on, which is how sessions are
+    /// written.
+    pub(super) fn writes(&self, since: i64) -> Vec<String> {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_script = |line: &str| line.starts_with(r#""EVAL"#);
-        lines.iter().filter(|(_, line)| is_script(line)).map(|(time, _)| *time).collect()
+        let scripts = lines.iter().filter(|(_, line)| line.starts_with(r#""EVAL"#));
+        scripts.filter(|(time, _)| *time >= since).map(|(_, line)| line.clone()).collect()
     }
 }
 
