@@ -1,6 +1,7 @@
 //! The one error type.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// What went wrong, as far as a caller can act on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,6 +70,8 @@ impl fmt::Display for ErrorKind {
 /// A message never holds a token, a key of a ring, or a payload: whoever builds one passes only
 /// names, sizes and reasons.
 ///
+/// Clones share the source: several callers may wait for one answer.
+///
 /// ```
 /// use session_core::{Error, ErrorKind};
 ///
@@ -81,14 +84,16 @@ impl fmt::Display for ErrorKind {
 ///     "timeout during load: no answer within the deadline (deadline: 500ms)"
 /// );
 /// ```
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     message: String,
     operation: Option<&'static str>,
     context: Vec<(&'static str, String)>,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
@@ -142,7 +147,7 @@ impl Error {
         mut self,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(Arc::from(source.into()));
         self
     }
 
@@ -231,6 +236,18 @@ mod tests {
         assert_eq!(error.context("port"), Some("6379"));
         assert_eq!(error.context("host"), None);
         assert!(std::error::Error::source(&error).is_some());
+    }
+
+    #[test]
+    fn a_clone_tells_the_same_of_the_same_source() {
+        let error = Error::new(ErrorKind::Timeout, "no answer")
+            .with("port", 6379)
+            .with_source(std::io::Error::other("refused"));
+        let clone = error.clone().during("load").with("waiter", 2);
+        assert_eq!(clone.to_string(), "timeout during load: no answer (port: 6379, waiter: 2)");
+        assert_eq!(error.to_string(), "timeout: no answer (port: 6379)", "the other's is its own");
+        let source = |error| std::ptr::from_ref(std::error::Error::source(error).unwrap()).addr();
+        assert_eq!(source(&error), source(&clone));
     }
 
     #[test]
