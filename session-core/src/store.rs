@@ -111,8 +111,17 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Returns once no node will serve a state older than what was acknowledged before the call.
     ///
     /// At once for a store without caches in front; a caching decorator waits for the caches of
-    /// other nodes.
+    /// other nodes (`fence_returns`).
     async fn fence(&self) -> Result<(), Error>;
+
+    /// Returns once everything that was acknowledged before the call is with the store that holds
+    /// the truth. For the end of a process.
+    ///
+    /// - at once for a store that keeps nothing back; a decorator that queues (touches,
+    ///   write-behind) sends what it holds;
+    /// - afterwards strong reads see all of it, on every handle (`flush_returns`);
+    /// - after a failure or a cancelled call, what was not sent is still held.
+    async fn flush(&self) -> Result<(), Error>;
 
     /// Sessions by subject, if this store keeps them so.
     fn subjects(&self) -> Option<&dyn SubjectIndex>;

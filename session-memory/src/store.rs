@@ -134,6 +134,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn flush(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn subjects(&self) -> Option<&dyn SubjectIndex> {
         Some(&*self.state)
     }

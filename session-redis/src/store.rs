@@ -135,6 +135,10 @@ impl Store for RedisStore {
         Ok(())
     }
 
+    async fn flush(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn subjects(&self) -> Option<&dyn SubjectIndex> {
         Some(&*self.state)
     }

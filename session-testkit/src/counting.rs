@@ -52,6 +52,8 @@ pub struct Counts {
     pub purge_expired: u64,
     /// Calls of [`Store::fence`].
     pub fence: u64,
+    /// Calls of [`Store::flush`].
+    pub flush: u64,
     /// Calls of [`SubjectIndex::list`]: pages.
     pub list: u64,
 }
@@ -74,6 +76,7 @@ impl CountingStore {
             delete: count(Method::Delete),
             purge_expired: count(Method::PurgeExpired),
             fence: count(Method::Fence),
+            flush: count(Method::Flush),
             list: count(Method::List),
         }
     }
@@ -101,15 +104,27 @@ impl Counts {
             delete: less(self.delete, before.delete),
             purge_expired: less(self.purge_expired, before.purge_expired),
             fence: less(self.fence, before.fence),
+            flush: less(self.flush, before.flush),
             list: less(self.list, before.list),
         }
     }
 
     /// All calls together.
     pub fn total(self) -> u64 {
-        let Self { load, create, replace, rotate, touch, delete, purge_expired, fence, list } =
-            self;
-        load + create + replace + rotate + touch + delete + purge_expired + fence + list
+        let Self {
+            load,
+            create,
+            replace,
+            rotate,
+            touch,
+            delete,
+            purge_expired,
+            fence,
+            flush,
+            list,
+        } = self;
+        let writes = create + replace + rotate + touch + delete + purge_expired;
+        load + list + writes + fence + flush
     }
 }
 
@@ -165,6 +180,11 @@ impl Store for CountingStore {
     async fn fence(&self) -> Result<(), Error> {
         self.count(Method::Fence);
         self.inner.fence().await
+    }
+
+    async fn flush(&self) -> Result<(), Error> {
+        self.count(Method::Flush);
+        self.inner.flush().await
     }
 
     fn subjects(&self) -> Option<&dyn SubjectIndex> {

@@ -259,6 +259,10 @@ impl Store for FaultyStore {
         self.disturb(Method::Fence, self.inner.fence()).await
     }
 
+    async fn flush(&self) -> Result<(), Error> {
+        self.disturb(Method::Flush, self.inner.flush()).await
+    }
+
     fn subjects(&self) -> Option<&dyn SubjectIndex> {
         self.inner.subjects().map(|_| self as &dyn SubjectIndex)
     }

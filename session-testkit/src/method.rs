@@ -20,13 +20,15 @@ pub enum Method {
     PurgeExpired,
     /// [`Store::fence`](session_core::Store::fence).
     Fence,
+    /// [`Store::flush`](session_core::Store::flush).
+    Flush,
     /// [`SubjectIndex::list`](session_core::SubjectIndex::list).
     List,
 }
 
 impl Method {
     /// Every call.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Load,
         Self::Create,
         Self::Replace,
@@ -35,6 +37,7 @@ impl Method {
         Self::Delete,
         Self::PurgeExpired,
         Self::Fence,
+        Self::Flush,
         Self::List,
     ];
 
@@ -49,6 +52,7 @@ impl Method {
             Self::Delete => "delete",
             Self::PurgeExpired => "purge_expired",
             Self::Fence => "fence",
+            Self::Flush => "flush",
             Self::List => "list",
         }
     }

@@ -148,6 +148,7 @@ macro_rules! __each_clause {
                 shared_is_seen_by_others
                 native_expiry_frees
                 fence_returns
+                flush_returns
             }
             model {
                 follows_the_model

@@ -117,6 +117,10 @@ impl Store for Metered {
         self.measure("fence", self.store.fence(), |()| "done").await
     }
 
+    async fn flush(&self) -> Result<(), Error> {
+        self.measure("flush", self.store.flush(), |()| "done").await
+    }
+
     fn subjects(&self) -> Option<&dyn SubjectIndex> {
         self.store.subjects().map(|_| self as &dyn SubjectIndex)
     }

@@ -590,6 +590,10 @@ impl Store for WithoutIndex {
         self.0.fence().await
     }
 
+    async fn flush(&self) -> Result<(), Error> {
+        self.0.flush().await
+    }
+
     fn subjects(&self) -> Option<&dyn SubjectIndex> {
         None
     }

@@ -68,6 +68,7 @@ async fn a_write_is_one_script() {
         meter.cost(async || store.touch(&[]).await.unwrap()).await,
         meter.cost(async || store.purge_expired(100).await.unwrap()).await,
         meter.cost(async || store.fence().await.unwrap()).await,
+        meter.cost(async || store.flush().await.unwrap()).await,
     ] {
         assert_eq!(nothing, "0 round trips");
     }

@@ -163,7 +163,6 @@ pub async fn native_expiry_frees(harness: &dyn Harness) {
 
 /// `fence` returns in a time that a log-out can wait for, on an idle store as on a busy one.
 pub async fn fence_returns(harness: &dyn Harness) {
-    const PATIENCE: Duration = Duration::from_secs(30);
     let store = Checked::of(fence_returns, harness);
     let key = sample::key();
     for step in 0..3 {
@@ -176,10 +175,42 @@ pub async fn fence_returns(harness: &dyn Harness) {
     }
 }
 
+/// `flush` returns in a time that the end of a process can wait for. What was acknowledged before
+/// it, touches included, is then seen by strong reads, also by those of other processes if the
+/// store is [`shared`](session_core::Qualities::shared).
+pub async fn flush_returns(harness: &dyn Harness) {
+    let store = Checked::of(flush_returns, harness);
+    let handles = store.handles(harness).await;
+    for step in 0..3 {
+        let (key, dead) = (sample::key(), sample::key());
+        let record = sample::record(harness.now());
+        let created = store.created(&key, &record).await;
+        let revision = store.replaced(&key, &record, created).await;
+        let idle_deadline = record.idle_deadline.plus(harness.tick());
+        store.touched(&key, idle_deadline).await;
+        store.created(&dead, &record).await;
+        store.deleted(&dead).await;
+
+        let Ok(flushed) = timeout(PATIENCE, store.store.flush()).await else {
+            store.fail(format_args!("flush {step} did not return within {PATIENCE:?}"));
+        };
+        store.answer("flush", flushed);
+        let touched = Record { idle_deadline, ..record };
+        for handle in &handles {
+            seen(handle, &key, &touched, revision, "flushed").await;
+            let found = handle.find_strong(&dead).await;
+            handle.assert(found.is_none(), "a session deleted before a flush is alive");
+        }
+    }
+}
+
 /// Fails unless a strong read shows `record`.
 async fn seen(reader: &Checked, key: &Key, record: &Record, revision: Revision, when: &str) {
     match reader.find_strong(key).await {
         Some(found) => reader.same(&found, record, revision, when),
-        None => reader.fail(format_args!("{when}: not seen by another handle")),
+        None => reader.fail(format_args!("{when}: not seen by a strong read")),
     }
 }
+
+/// How long a fence or a flush may take.
+const PATIENCE: Duration = Duration::from_secs(30);

@@ -169,6 +169,10 @@ impl Store for MapStore {
         Ok(())
     }
 
+    async fn flush(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn subjects(&self) -> Option<&dyn SubjectIndex> {
         Some(self)
     }

@@ -30,9 +30,10 @@ fn calls_are_counted_by_method() {
         }
         store.subjects().unwrap().list(&sample::subject(), None, 1).await.unwrap();
         store.fence().await.unwrap();
+        store.flush().await.unwrap();
         let since = store.counts().since(before);
-        assert_eq!(since, Counts { load: 2, list: 1, fence: 1, ..Counts::default() });
-        assert_eq!((since.total(), store.counts().total()), (4, 5));
+        assert_eq!(since, Counts { load: 2, list: 1, fence: 1, flush: 1, ..Counts::default() });
+        assert_eq!((since.total(), store.counts().total()), (5, 6));
     });
 }
 

@@ -96,6 +96,8 @@ defects! {
     KeepsToItself => shared_is_seen_by_others,
     NeverFrees => native_expiry_frees,
     FenceFails => fence_returns,
+    FlushFails => flush_returns,
+    FlushLosesTouches => flush_returns,
 }
 
 /// A right store made wrong.

@@ -307,6 +307,22 @@ impl Store for Broken {
         if self.is(Defect::FenceFails) { Err(Self::refused()) } else { self.inner.fence().await }
     }
 
+    async fn flush(&self) -> Result<(), Error> {
+        match self.defect {
+            Defect::FlushFails => return Err(Self::refused()),
+            Defect::FlushLosesTouches => {
+                let deadlines = self.notes().first_deadlines.clone();
+                self.inner.with(|state, _| {
+                    for (key, record) in &mut state.sessions {
+                        record.idle_deadline = deadlines[key];
+                    }
+                });
+            }
+            _ => {}
+        }
+        self.inner.flush().await
+    }
+
     fn subjects(&self) -> Option<&dyn SubjectIndex> {
         (!self.is(Defect::OffersNothing)).then_some(self)
     }
