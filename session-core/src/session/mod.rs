@@ -264,6 +264,26 @@ impl Session {
         state.version += 1;
     }
 
+    /// Ends the session now, and returns once no node's cache serves it any more, even that of a
+    /// node that is cut off.
+    ///
+    /// That may take as long as the staleness bound of the store's caches. For an ordinary log-out
+    /// [`log_out`](Session::log_out) or [`destroy`](Session::destroy) is enough.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Session::commit), and those of [`Sessions::fence`]: then the session has
+    /// ended, but whether every node knows is unknown. It may be called again.
+    pub async fn destroy_everywhere(&self) -> Result<(), Error> {
+        self.destroy();
+        self.commit().await?;
+        // Who came without a session has none that a cache could serve.
+        if matches!(self.state().base, Base::Nothing) {
+            return Ok(());
+        }
+        self.sessions().fence().await
+    }
+
     /// Gives the session a new id; the old one is dead from then on. For every change of
     /// privilege other than [`log_in`](Session::log_in), which does so itself.
     pub fn rotate(&self) {

@@ -169,6 +169,30 @@ impl Sessions {
         &*self.0.store
     }
 
+    /// Returns once no node serves a state older than what was acknowledged before the call, even
+    /// one that is cut off: for a revocation whose end somebody waits for.
+    ///
+    /// At once for a store without caches in front, else within the bound of the caches.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store: whether every node knows is unknown.
+    pub async fn fence(&self) -> Result<(), Error> {
+        self.store().fence().await.map_err(|error| error.during("fence"))
+    }
+
+    /// Returns once everything acknowledged is with the store that holds the truth: for the end
+    /// of a process, after its last request.
+    ///
+    /// At once for a store that keeps nothing back.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, which still holds what it could not send.
+    pub async fn flush(&self) -> Result<(), Error> {
+        self.store().flush().await.map_err(|error| error.during("flush"))
+    }
+
     pub(crate) fn transport(&self) -> &Transport {
         &self.0.transport
     }
