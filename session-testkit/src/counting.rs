@@ -1,7 +1,7 @@
 //! A store that counts its calls.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use session_core::{
@@ -31,6 +31,7 @@ use crate::method::Method;
 pub struct CountingStore {
     inner: Arc<dyn Store>,
     counts: [AtomicU64; Method::ALL.len()],
+    last_load: Mutex<Option<Load>>,
 }
 
 /// How often each method was called.
@@ -61,7 +62,7 @@ pub struct Counts {
 impl CountingStore {
     /// Counts the calls of `inner` that come this way.
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, counts: Default::default() }
+        Self { inner, counts: Default::default(), last_load: Mutex::default() }
     }
 
     /// The calls so far.
@@ -79,6 +80,11 @@ impl CountingStore {
             flush: count(Method::Flush),
             list: count(Method::List),
         }
+    }
+
+    /// What the last call of [`Store::load`] asked for.
+    pub fn last_load(&self) -> Option<Load> {
+        *self.last_load.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count(&self, method: Method) {
@@ -133,6 +139,7 @@ impl Counts {
 impl Store for CountingStore {
     async fn load(&self, key: &Key, load: Load) -> Result<Loaded, Error> {
         self.count(Method::Load);
+        *self.last_load.lock().unwrap_or_else(PoisonError::into_inner) = Some(load);
         self.inner.load(key, load).await
     }
 

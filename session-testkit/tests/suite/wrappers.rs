@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use session_core::{Clock as _, Created, ErrorKind, Load, Loaded, Revision, Store};
+use session_core::{Clock as _, Consistency, Created, ErrorKind, Load, Loaded, Revision, Store};
 use session_testkit::{CountingStore, Counts, FaultyStore, ManualClock, Method, sample};
 
 use crate::map_store::MapStore;
@@ -24,9 +24,12 @@ fn calls_are_counted_by_method() {
         assert_eq!(store.counts(), Counts::default());
         let (key, record) = (sample::key(), sample::record(clock.now()));
         store.create(&key, &record).await.unwrap();
+        assert_eq!(store.last_load(), None);
         let before = store.counts();
-        for _ in 0..2 {
-            store.load(&key, Load::default()).await.unwrap();
+        for consistency in [Consistency::Cached, Consistency::Strong] {
+            let load = Load::default().consistency(consistency);
+            store.load(&key, load).await.unwrap();
+            assert_eq!(store.last_load(), Some(load));
         }
         store.subjects().unwrap().list(&sample::subject(), None, 1).await.unwrap();
         store.fence().await.unwrap();
