@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue, VARY};
 use http::{HeaderMap, Request, Response};
-use session_core::{Caching, Error, Finished, Sessions};
+use session_core::{Caching, Consistency, Error, Finished, Sessions};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -47,6 +47,7 @@ pub struct Main;
 /// ```
 pub struct SessionLayer<N = Main, R = JsonErrors> {
     shared: Arc<Shared<R>>,
+    consistency: Consistency,
     name: PhantomData<fn() -> N>,
 }
 
@@ -80,19 +81,56 @@ impl<N, R> SessionLayer<N, R> {
             sessions,
             responder,
         };
-        Self { shared: Arc::new(shared), name: PhantomData }
+        let consistency = Consistency::default();
+        Self { shared: Arc::new(shared), consistency, name: PhantomData }
     }
 
     /// The same layer under a name, for [`Session<Name>`](crate::Session).
     #[must_use]
     pub fn named<Name>(self) -> SessionLayer<Name, R> {
-        SessionLayer { shared: self.shared, name: PhantomData }
+        SessionLayer { shared: self.shared, consistency: self.consistency, name: PhantomData }
+    }
+
+    /// How fresh the sessions of these routes are when they are loaded. A handler can still ask
+    /// for something else, by [`load_with`](session_core::LazySession::load_with).
+    ///
+    /// # Default
+    ///
+    /// [`Consistency::Cached`].
+    ///
+    /// # Example
+    ///
+    /// Routes that are never answered from a node's cache:
+    ///
+    /// ```
+    /// # use axum::{Router, routing::get};
+    /// # use session_axum::{Session, SessionLayer};
+    /// # use session_core::{Consistency, Error, Sessions};
+    /// # use session_memory::MemoryStore;
+    /// # async fn catalogue(session: Session) {}
+    /// # async fn pay(session: Session) {}
+    /// # fn main() -> Result<(), Error> {
+    /// # let sessions = Sessions::builder(MemoryStore::new()).build()?;
+    /// let shop = Router::new()
+    ///     .route("/catalogue", get(catalogue))
+    ///     .layer(SessionLayer::new(sessions.clone()));
+    /// let payments = Router::new()
+    ///     .route("/pay", get(pay))
+    ///     .layer(SessionLayer::new(sessions).consistency(Consistency::Strong));
+    /// let app: Router = shop.merge(payments);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn consistency(self, consistency: Consistency) -> Self {
+        Self { consistency, ..self }
     }
 
     /// Answers failures to save in another form than JSON.
     #[must_use]
     pub fn on_error<Responder>(self, responder: Responder) -> SessionLayer<N, Responder> {
-        SessionLayer::with(self.shared.sessions.clone(), responder)
+        let Self { shared, consistency, name: PhantomData } = self;
+        SessionLayer { consistency, ..SessionLayer::with(shared.sessions.clone(), responder) }
     }
 }
 
@@ -144,13 +182,18 @@ impl<R> Shared<R> {
 
 impl<N, R> Clone for SessionLayer<N, R> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), name: PhantomData }
+        let Self { shared, consistency, name } = self;
+        Self { shared: Arc::clone(shared), consistency: *consistency, name: *name }
     }
 }
 
 impl<N, R> fmt::Debug for SessionLayer<N, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionLayer").field("sessions", &self.shared.sessions).finish()
+        let Self { shared, consistency, name: _ } = self;
+        f.debug_struct("SessionLayer")
+            .field("sessions", &shared.sessions)
+            .field("consistency", consistency)
+            .finish()
     }
 }
 
@@ -158,20 +201,19 @@ impl<S, N, R> Layer<S> for SessionLayer<N, R> {
     type Service = SessionService<S, N, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        SessionService { inner, shared: Arc::clone(&self.shared), name: PhantomData }
+        SessionService { inner, layer: self.clone() }
     }
 }
 
 /// What [`SessionLayer`] puts around a service.
 pub struct SessionService<S, N = Main, R = JsonErrors> {
     inner: S,
-    shared: Arc<Shared<R>>,
-    name: PhantomData<fn() -> N>,
+    layer: SessionLayer<N, R>,
 }
 
 impl<S: Clone, N, R> Clone for SessionService<S, N, R> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), shared: Arc::clone(&self.shared), name: PhantomData }
+        Self { inner: self.inner.clone(), layer: self.layer.clone() }
     }
 }
 
@@ -196,9 +238,11 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let values = request.headers().get_all(&self.shared.request_header);
-        let session = self.shared.sessions.open(values.iter().map(HeaderValue::as_bytes));
+        let SessionLayer { shared, consistency, name: _ } = &self.layer;
+        let values = request.headers().get_all(&shared.request_header);
+        let session = shared.sessions.open(values.iter().map(HeaderValue::as_bytes));
+        let session = session.with_consistency(*consistency);
         request.extensions_mut().insert(Slot::<N>::new(session.clone()));
-        ResponseFuture::new(self.inner.call(request), session, Arc::clone(&self.shared))
+        ResponseFuture::new(self.inner.call(request), session, Arc::clone(shared))
     }
 }

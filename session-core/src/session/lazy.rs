@@ -22,7 +22,10 @@ use crate::transport::Presented;
 ///
 /// Clones are handles of the same session, within the same request.
 #[derive(Clone)]
-pub struct LazySession(Arc<Lazy>);
+pub struct LazySession {
+    lazy: Arc<Lazy>,
+    consistency: Consistency,
+}
 
 struct Lazy {
     sessions: Sessions,
@@ -47,7 +50,15 @@ pub struct Finished {
 impl LazySession {
     pub(crate) fn new(sessions: Sessions, presented: Presented) -> Self {
         let (session, responded) = (OnceCell::new(), AtomicBool::new(false));
-        Self(Arc::new(Lazy { sessions, presented, session, responded }))
+        let lazy = Arc::new(Lazy { sessions, presented, session, responded });
+        Self { lazy, consistency: Consistency::default() }
+    }
+
+    /// The same session, by a handle whose [`load`](LazySession::load) reads as fresh as that. For
+    /// routes that ask for more than others, or for less.
+    #[must_use]
+    pub fn with_consistency(self, consistency: Consistency) -> Self {
+        Self { consistency, ..self }
     }
 
     /// The session; loaded by the first call, the same for all later ones.
@@ -57,11 +68,11 @@ impl LazySession {
     /// Those of the store. A session that cannot be read is not an absent one: a later call
     /// tries again.
     pub async fn load(&self) -> Result<Session, Error> {
-        self.load_with(Consistency::default()).await
+        self.load_with(self.consistency).await
     }
 
-    /// As [`load`](LazySession::load), as fresh as asked for. If the session has been loaded by
-    /// this request already, that is what it gets.
+    /// As [`load`](LazySession::load), as fresh as asked for here. If the session has been loaded
+    /// by this request already, that is what it gets.
     ///
     /// # Errors
     ///
@@ -70,10 +81,10 @@ impl LazySession {
         let load = || async {
             let (base, source) =
                 self.read(consistency).await.map_err(|error| error.during("load"))?;
-            Ok(Session::open(self.0.sessions.clone(), base, source))
+            Ok(Session::open(self.lazy.sessions.clone(), base, source))
         };
-        let session = self.0.session.get_or_try_init(load).await?;
-        if self.0.responded.load(Ordering::SeqCst) {
+        let session = self.lazy.session.get_or_try_init(load).await?;
+        if self.lazy.responded.load(Ordering::SeqCst) {
             session.state().responded = true;
         }
         Ok(session.clone())
@@ -81,16 +92,16 @@ impl LazySession {
 
     /// The session, if somebody has loaded it.
     pub fn loaded(&self) -> Option<&Session> {
-        self.0.session.get()
+        self.lazy.session.get()
     }
 
     /// The manager this session belongs to.
     pub fn sessions(&self) -> &Sessions {
-        &self.0.sessions
+        &self.lazy.sessions
     }
 
     async fn read(&self, consistency: Consistency) -> Result<(Base, Option<Source>), Error> {
-        let Lazy { sessions, presented, session: _, responded: _ } = &*self.0;
+        let Lazy { sessions, presented, session: _, responded: _ } = &*self.lazy;
         let token = match presented {
             Presented::Nothing => return Ok((Base::Nothing, None)),
             Presented::Malformed => return Ok((Base::Dead, None)),
@@ -127,7 +138,7 @@ impl LazySession {
     /// `refused` says that the response is an error already, so that a failure which the handler
     /// has seen and answered is not answered a second time.
     pub async fn finish(&self, refused: bool) -> Finished {
-        self.0.responded.store(true, Ordering::SeqCst);
+        self.lazy.responded.store(true, Ordering::SeqCst);
         let Some(session) = self.loaded() else { return Finished::default() };
         let (saved, _turn) = commit::save(session).await;
         self.finished(session, saved.err(), refused)
@@ -137,12 +148,12 @@ impl LazySession {
     /// so nothing to wait for. `None` if there is.
     pub fn finish_at_once(&self, refused: bool) -> Option<Finished> {
         let Some(session) = self.loaded() else {
-            self.0.responded.store(true, Ordering::SeqCst);
+            self.lazy.responded.store(true, Ordering::SeqCst);
             // Unless it has been loaded in this very moment.
             return self.loaded().is_none().then(Finished::default);
         };
         let _turn = session.has_nothing_to_save()?;
-        self.0.responded.store(true, Ordering::SeqCst);
+        self.lazy.responded.store(true, Ordering::SeqCst);
         Some(self.finished(session, None, refused))
     }
 
@@ -156,7 +167,7 @@ impl LazySession {
             (None, Some(lost)) if !refused => Some(lost.to_error()),
             _ => None,
         };
-        let header = self.0.sessions.response_value(&state);
+        let header = self.lazy.sessions.response_value(&state);
         Finished { used: true, header, error }
     }
 }
@@ -182,7 +193,7 @@ impl Sessions {
 impl fmt::Debug for LazySession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LazySession")
-            .field("presented", &self.0.presented)
+            .field("presented", &self.lazy.presented)
             .field("session", &self.loaded())
             .finish_non_exhaustive()
     }

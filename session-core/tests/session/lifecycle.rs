@@ -1,9 +1,10 @@
 //! What a session holds, and for how many requests.
 
 use serde::{Deserialize, Serialize};
-use session_core::{ErrorKind, Field, Level, SessionData, Source, TypedSession};
+use session_core::{Consistency, ErrorKind, Field, Level, SessionData, Source, TypedSession};
+use session_testkit::CountingStore;
 
-use crate::visitor::{Visitor, app};
+use crate::visitor::{Visitor, app, app_over};
 
 const COUNTER: Field<u64> = Field::new("counter");
 
@@ -42,6 +43,28 @@ async fn values_are_there_at_the_next_request() {
     visitor
         .request(&app.sessions, async |session| assert!(session.exists() && session.is_empty()))
         .await;
+}
+
+#[tokio::test]
+async fn a_session_is_as_fresh_as_its_handle_says_unless_the_call_says_otherwise() {
+    let (app, store) = app_over(CountingStore::new, |builder| builder);
+    let mut visitor = Visitor::default();
+    visitor.request(&app.sessions, async |session| session.insert(COUNTER, &1).unwrap()).await;
+    let asked = || store.last_load().unwrap().consistency;
+
+    let plain = visitor.open(&app.sessions);
+    let strong = plain.clone().with_consistency(Consistency::Strong);
+    let session = strong.clone().load().await.unwrap();
+    assert_eq!(asked(), Consistency::Strong);
+    session.insert(COUNTER, &2).unwrap();
+    let same = plain.load().await.unwrap();
+    assert_eq!(same.get(COUNTER).unwrap(), Some(2), "one session, whoever loads it");
+
+    visitor.open(&app.sessions).load().await.unwrap();
+    assert_eq!(asked(), Consistency::Cached);
+    let strong = visitor.open(&app.sessions).with_consistency(Consistency::Strong);
+    strong.load_with(Consistency::Replica).await.unwrap();
+    assert_eq!(asked(), Consistency::Replica);
 }
 
 #[tokio::test]

@@ -6,9 +6,9 @@ use axum::routing::get;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use session_axum::{
-    LazySession, Session, SessionError, SessionLayer, SessionRejection, TypedSession,
+    JsonErrors, LazySession, Session, SessionError, SessionLayer, SessionRejection, TypedSession,
 };
-use session_core::{Consistency, ErrorKind, SessionCookie, SessionData};
+use session_core::{Consistency, ErrorKind, Load, SessionCookie, SessionData};
 use session_testkit::{Counts, Method};
 
 use crate::client::{Backend, Client};
@@ -28,6 +28,45 @@ async fn a_lazy_session_is_loaded_when_it_is_asked_for() {
     client.get(&app, "/").await;
     let calls = backend.counting.counts().since(before);
     assert_eq!(calls, Counts { load: 1, replace: 1, ..Counts::default() });
+}
+
+#[tokio::test]
+async fn a_route_is_as_fresh_as_its_layer_says_and_a_handler_has_the_last_word() {
+    let backend = Backend::new();
+    let plain = SessionLayer::new(backend.sessions());
+    let strong = plain.clone().consistency(Consistency::Strong);
+    let explicit = async |lazy: LazySession| {
+        lazy.load_with(Consistency::Replica).await.unwrap().exists().to_string()
+    };
+    let lazy = async |lazy: LazySession| lazy.load().await.unwrap().exists().to_string();
+    let typed = async |cart: TypedSession<Cart>| cart.get().is_ok().to_string();
+    let app = Router::new()
+        .route("/", get(async |session: Session| session.insert("a", &1).unwrap()))
+        .layer(plain);
+    let named = Router::new()
+        .route("/named", get(async |session: Session<Admin>| session.exists().to_string()))
+        .layer(strong.clone().on_error(JsonErrors).named::<Admin>());
+    let strict = Router::new()
+        .route("/strong", get(async |session: Session| session.exists().to_string()))
+        .route("/typed", get(typed))
+        .route("/lazy", get(lazy))
+        .route("/explicit", get(explicit))
+        .layer(strong);
+    let app = app.merge(named).merge(strict);
+    let mut client = Client::default();
+    client.get(&app, "/").await;
+    for (path, expected) in [
+        ("/", Consistency::Cached),
+        ("/strong", Consistency::Strong),
+        ("/typed", Consistency::Strong),
+        ("/lazy", Consistency::Strong),
+        ("/explicit", Consistency::Replica),
+        ("/named", Consistency::Strong),
+    ] {
+        assert_eq!(client.get(&app, path).await.status, StatusCode::OK);
+        let load = backend.counting.last_load().unwrap();
+        assert_eq!(load, Load::default().consistency(expected), "{path}");
+    }
 }
 
 #[derive(Default, Serialize, Deserialize)]
