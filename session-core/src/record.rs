@@ -86,7 +86,9 @@ impl Record {
 /// A session's fields in their stored form: opaque bytes to every store.
 ///
 /// The decoded form is memoised beside them and shared by every holder of the record, so what
-/// a cache or the embedded store holds is decoded once.
+/// a cache or the embedded store holds is decoded once. What a session writes comes with that
+/// form, which is about as large again: a store that weighs what it keeps counts it too, or keeps
+/// a [new](Payload::new) payload of the bytes alone.
 #[derive(Clone, Default)]
 pub struct Payload {
     bytes: Bytes,
@@ -109,6 +111,16 @@ impl Payload {
     /// A payload of these bytes.
     pub fn new(bytes: impl Into<Bytes>) -> Self {
         Self { bytes: bytes.into(), decoded: OnceLock::new() }
+    }
+
+    /// A payload of these bytes, which are the encoded form of `fields`: nobody needs to decode
+    /// them.
+    pub(crate) fn with_fields(
+        bytes: impl Into<Bytes>,
+        format: FormatId,
+        fields: Arc<Fields>,
+    ) -> Self {
+        Self { bytes: bytes.into(), decoded: OnceLock::from((format, fields)) }
     }
 
     /// The bytes to store.
@@ -182,5 +194,15 @@ mod tests {
         let other = copy.fields(FormatId::new(), |_| Ok(Fields::default())).unwrap();
         assert!(!Arc::ptr_eq(&first, &other), "another format decodes for itself");
         assert_eq!(format!("{payload:?}"), "Payload(2 bytes)");
+    }
+
+    #[test]
+    fn what_was_encoded_is_not_decoded() {
+        let (format, fields) = (FormatId::new(), Arc::new(Fields::default()));
+        let payload = Payload::with_fields("{}", format, Arc::clone(&fields));
+        let found = payload.clone().fields(format, |_| panic!("decoded already")).unwrap();
+        assert!(Arc::ptr_eq(&found, &fields));
+        let other = payload.fields(FormatId::new(), |_| Ok(Fields::default())).unwrap();
+        assert!(!Arc::ptr_eq(&other, &fields), "another format decodes for itself");
     }
 }

@@ -115,12 +115,19 @@ impl PayloadFormat {
         self.limits
     }
 
-    /// The stored form of the session at `key`. Of no use at another key, if it is sealed.
+    /// The stored form of the session at `key`, which remembers its fields. Of no use at another
+    /// key, if it is sealed.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::TooLarge`] beyond the limits, [`ErrorKind::Entropy`] without randomness.
-    pub(crate) fn encode(&self, key: &Key, fields: &Fields) -> Result<Payload, Error> {
+    pub(crate) fn encode(&self, key: &Key, fields: &Arc<Fields>) -> Result<Payload, Error> {
+        let stored = self.wrap(key, fields)?;
+        Ok(Payload::with_fields(stored, self.id, Arc::clone(fields)))
+    }
+
+    /// Packs the fields and puts them into an envelope, unless they need none.
+    fn wrap(&self, key: &Key, fields: &Fields) -> Result<Vec<u8>, Error> {
         self.limits.check_fields(fields.len())?;
         let packed = self.codec.pack(fields)?;
         self.limits.check_payload(packed.len())?;
@@ -131,7 +138,7 @@ impl PayloadFormat {
         let codec = self.codec.id();
         let is_plain = codec == CodecId::JSON && packed.first() == Some(&b'{');
         if is_plain && compressed.is_none() && self.seal.is_none() {
-            return Ok(Payload::new(packed));
+            return Ok(packed);
         }
         let compressing = if compressed.is_some() { COMPRESSED } else { 0 };
         let sealing = if self.seal.is_some() { SEALED } else { 0 };
@@ -143,7 +150,7 @@ impl PayloadFormat {
             Some(seal) => seal.seal(&self.context(header, key), &body, &mut stored)?,
             None => stored.extend_from_slice(&body),
         }
-        Ok(Payload::new(stored))
+        Ok(stored)
     }
 
     /// The fields of the session at `key`.

@@ -32,7 +32,7 @@ fn sample(codec: &dyn Codec) -> Fields {
 }
 
 fn encoded(format: &PayloadFormat) -> Bytes {
-    format.encode(&key(1), &sample(format.codec())).unwrap().as_bytes().clone()
+    format.encode(&key(1), &sample(format.codec()).into()).unwrap().as_bytes().clone()
 }
 
 #[track_caller]
@@ -60,10 +60,22 @@ fn every_flip(stored: &Bytes) -> impl Iterator<Item = Vec<u8>> {
 fn json_without_ado_is_stored_as_plain_json() {
     let format = format(&json());
     let fields: Fields = [("a", b"[1]".as_slice())].into_iter().collect();
-    assert_eq!(format.encode(&key(1), &fields).unwrap().as_bytes(), "{\"a\":[1]}");
-    assert_eq!(format.encode(&key(1), &Fields::default()).unwrap().as_bytes(), "{}");
+    assert_eq!(format.encode(&key(1), &fields.into()).unwrap().as_bytes(), "{\"a\":[1]}");
+    assert_eq!(format.encode(&key(1), &Arc::default()).unwrap().as_bytes(), "{}");
     assert!(format.decode(&key(1), &Bytes::new()).unwrap().is_empty());
     assert_reads(&format, &encoded(&format));
+}
+
+#[test]
+fn what_was_written_is_not_decoded_again_by_those_who_keep_it() {
+    for codec in codecs() {
+        let format = format(&codec);
+        let fields = Arc::new(sample(format.codec()));
+        let kept = format.encode(&key(1), &fields).unwrap().clone();
+        let read = kept.fields(format.id(), |_| panic!("decoded")).unwrap();
+        assert!(Arc::ptr_eq(&read, &fields));
+        assert_reads(&format, kept.as_bytes());
+    }
 }
 
 #[test]
@@ -136,11 +148,11 @@ fn a_codec_is_changed_while_sessions_live() {
         let deep = encode(old.codec(), &nested(MAX_DEPTH)).unwrap();
         let fields: Fields =
             [("é\"", value.as_slice()), ("deep", deep.as_slice())].into_iter().collect();
-        let stored = old.encode(&key(1), &fields).unwrap();
+        let stored = old.encode(&key(1), &fields.into()).unwrap();
 
         let there = new.decode(&key(1), stored.as_bytes()).unwrap();
         assert_unchanged(&new, &there);
-        let stored = new.encode(&key(1), &there).unwrap();
+        let stored = new.encode(&key(1), &there.into()).unwrap();
         let back = old.decode(&key(1), stored.as_bytes()).unwrap();
         assert_unchanged(&old, &back);
     }
@@ -206,7 +218,7 @@ fn a_value_that_the_new_codec_cannot_express_is_an_error() {
     let map = std::collections::BTreeMap::from([((1, "secret"), 2)]);
     let value = encode(&*msgpack, &map).unwrap();
     let fields: Fields = [("cart", value.as_slice())].into_iter().collect();
-    let stored = format(&msgpack).encode(&key(1), &fields).unwrap();
+    let stored = format(&msgpack).encode(&key(1), &fields.into()).unwrap();
     let message = refusal(&format(&json()), stored.as_bytes().clone(), ErrorKind::Corrupt);
     assert!(message.contains("from: MessagePack, to: JSON"), "{message}");
 }
@@ -223,14 +235,14 @@ fn limits_hold_both_ways() {
     assert_reads(&exact, &stored);
 
     let tight = with(Limits::default().with_max_payload(bytes - 1).unwrap());
-    let error = tight.encode(&key(1), &sample(&Json)).unwrap_err();
+    let error = tight.encode(&key(1), &sample(&Json).into()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     assert_eq!(error.context("bytes"), Some(bytes.to_string().as_str()));
     refusal(&tight, stored.clone(), ErrorKind::TooLarge);
     refusal(&tight, vec![b'{'; 1_000_000], ErrorKind::TooLarge);
 
     let few = with(Limits::default().with_max_fields(1).unwrap());
-    let error = few.encode(&key(1), &sample(&Json)).unwrap_err();
+    let error = few.encode(&key(1), &sample(&Json).into()).unwrap_err();
     assert_eq!((error.kind(), error.context("fields")), (ErrorKind::TooLarge, Some("2")));
     refusal(&few, stored, ErrorKind::TooLarge);
 }
@@ -259,7 +271,7 @@ proptest! {
                 pairs.iter().map(|(name, value)| (name, encode(&*codec, value).unwrap())).collect();
             let fields: Fields =
                 values.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
-            let stored = format(&codec).encode(&key(1), &fields)?;
+            let stored = format(&codec).encode(&key(1), &fields.into())?;
             let read = format(&codec).decode(&key(1), stored.as_bytes())?;
             for (name, value) in &pairs {
                 let found: (i64, String) = decode(&*codec, read.get(name).unwrap())?;
@@ -288,7 +300,7 @@ mod compressed {
             assert_reads(&super::format(&codec), &stored);
         }
         let small: Fields = [("a", b"1".as_slice())].into_iter().collect();
-        let stored = compressing(&json()).encode(&key(1), &small).unwrap();
+        let stored = compressing(&json()).encode(&key(1), &small.into()).unwrap();
         assert_eq!(stored.as_bytes(), "{\"a\":1}");
     }
 
@@ -339,7 +351,7 @@ mod sealed {
             let stored = encoded(&format);
             assert!(!stored.windows(4).any(|window| window == b"cart"));
             assert_reads(&format, &stored);
-            let empty = format.encode(&key(1), &Fields::default()).unwrap();
+            let empty = format.encode(&key(1), &Arc::default()).unwrap();
             assert!(format.decode(&key(1), empty.as_bytes()).unwrap().is_empty());
         }
     }
@@ -430,7 +442,7 @@ mod sealed {
         }
 
         let format = format(&json()).sealing(&ring(&[1]), Arc::new(Dry));
-        let error = format.encode(&key(1), &Fields::default()).unwrap_err();
+        let error = format.encode(&key(1), &Arc::default()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Entropy);
     }
 }
