@@ -82,6 +82,9 @@ pub enum Event {
     Changed(Key, Change),
     /// The echo of that number is back.
     Echo(u64),
+    /// Something that is neither: garbage, or of a version that this process does not know. To be
+    /// counted and passed over.
+    Unintelligible,
 }
 
 /// What became of a session.

@@ -250,13 +250,7 @@ impl Inbox {
     /// Called by the connection's driver, in order.
     fn receive(&self, push: PushInfo) {
         let event = match push.kind {
-            PushKind::Message => match self.event(&push.data) {
-                Some(event) => Some(event),
-                None => {
-                    tracing::debug!("passed over an announcement that is none");
-                    return;
-                }
-            },
+            PushKind::Message => Some(self.event(&push.data).unwrap_or(Event::Unintelligible)),
             PushKind::Disconnection | PushKind::Unsubscribe => None,
             _ => return,
         };
@@ -383,7 +377,7 @@ mod tests {
             data: vec![Value::BulkString(channel.into()), Value::BulkString(text.into())],
         };
         inbox.receive(message("changes", b"garbage"));
-        assert!(inbox.take().is_none(), "garbage is passed over");
+        assert_eq!(inbox.take(), Some(Some(Event::Unintelligible)), "garbage is told as such");
         for _ in 0..=BACKLOG {
             inbox.receive(message("echo", b"1"));
         }

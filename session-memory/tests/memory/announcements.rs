@@ -30,6 +30,7 @@ async fn heard(
                 assert_eq!(back, number);
                 return changes;
             }
+            Event::Unintelligible => panic!("nobody else can write to the channel"),
         }
     }
 }

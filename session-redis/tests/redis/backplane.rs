@@ -217,6 +217,7 @@ async fn what_is_published_by_hand_disturbs_nobody() {
         assert_eq!(publish(&echo, garbage.as_bytes()).await, 1);
     }
     assert_eq!(ear.hear().await, [], "none of it was an announcement");
+    assert_eq!(ear.unintelligible, 18, "and that is told");
 
     // A duplicate says again what is true. Somebody else's has another channel.
     let (key, revision) = create(&store, &anonymous()).await;
@@ -301,6 +302,7 @@ struct Ear {
     subscription: Box<dyn Subscription>,
     sent: u64,
     heard: u64,
+    unintelligible: u64,
 }
 
 impl Ear {
@@ -312,7 +314,7 @@ impl Ear {
         let backplane = store.backplane().unwrap();
         let node = NodeId(fastrand::u64(..));
         let subscription = backplane.subscribe(lane, node).await?;
-        Ok(Self { backplane, lane, node, subscription, sent: 0, heard: 0 })
+        Ok(Self { backplane, lane, node, subscription, sent: 0, heard: 0, unintelligible: 0 })
     }
 
     /// On the lane of a key.
@@ -363,6 +365,7 @@ impl Ear {
             match self.next().await? {
                 Event::Changed(key, change) => changes.push((key, change)),
                 Event::Echo(number) => self.count(number),
+                Event::Unintelligible => self.unintelligible += 1,
             }
         }
         Ok(changes)
@@ -373,7 +376,7 @@ impl Ear {
         while self.heard < self.sent {
             match self.next().await.unwrap() {
                 Event::Echo(number) => self.heard = number,
-                Event::Changed(..) => {}
+                Event::Changed(..) | Event::Unintelligible => {}
             }
         }
     }

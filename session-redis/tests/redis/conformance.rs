@@ -1,7 +1,6 @@
 //! The conformance suite, on every topology.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::{Event, NodeId, Store as _};
@@ -119,30 +118,12 @@ fn guest_of(redis: &Redis) -> RedisStoreBuilder {
     builder(redis).tls(tls).credentials(Some("shop"), "secret").database(3).client_name("shop-1")
 }
 
-/// How many clauses are checked at the same time. Most of their time they wait.
-const AT_ONCE: usize = 8;
 /// Long enough for calls of several clauses that share few cores.
 const TICK: Duration = Duration::from_millis(250);
 
 /// Checks every clause on servers that take seconds to start, and so serve them all.
 fn check_all(harness: impl Fn() -> ServerHarness + Sync) {
-    // The longest comes last in the list.
-    let clauses: Vec<_> = clauses::all().iter().rev().collect();
-    let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                while let Some(clause) = clauses.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Err(failure) = clause.report(async || harness().with_tick(TICK)) {
-                        failures.lock().unwrap().push(format!("{}: {failure}", clause.name()));
-                    }
-                }
-            });
-        }
-    });
-    let failures = failures.into_inner().unwrap();
-    let (failed, all) = (failures.len(), clauses.len());
-    assert!(failures.is_empty(), "{failed} of {all} clauses:\n{}", failures.join("\n"));
+    clauses::check_all(async || harness().with_tick(TICK));
 }
 
 /// A harness on servers of which `primaries` hold sessions.

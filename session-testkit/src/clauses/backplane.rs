@@ -239,6 +239,7 @@ impl Listener {
                     return events;
                 }
                 change @ Event::Changed(..) => events.push(change),
+                Event::Unintelligible => self.store.fail("an event that is none was announced"),
             }
         }
     }
@@ -251,7 +252,7 @@ impl Listener {
             Event::Changed(key, change) => {
                 keys.iter().position(|wanted| *wanted == key).map(|place| (place, change))
             }
-            Event::Echo(_) => None,
+            Event::Echo(_) | Event::Unintelligible => None,
         };
         events.into_iter().filter_map(about).collect()
     }

@@ -1,0 +1,88 @@
+//! One load for all who ask at the same time (rule 6).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared, WeakShared};
+use session_core::{Consistency, Error, Key, Load, Record};
+
+use crate::boot_clock::BootTime;
+use crate::fill::Ticket;
+use crate::node::Node;
+use crate::stats::Count;
+
+/// A load under way. Whoever waits for it drives it, so none of them depends on another one's
+/// patience.
+type Flight = Shared<BoxFuture<'static, Landed>>;
+
+/// What a load found, if anything.
+pub(crate) type Landed = Result<Option<Arc<Record>>, Error>;
+
+/// A load that others may join. It ends with the last of those who wait for it.
+pub(crate) struct Departed {
+    id: u64,
+    key: Key,
+    ticket: Ticket,
+    at: BootTime,
+    flight: WeakShared<BoxFuture<'static, Landed>>,
+}
+
+impl Departed {
+    /// Whether who asks now, and would get `ticket`, may have the same answer. Nothing that was
+    /// acknowledged more than `max_staleness` ago can be missing in it.
+    fn admits(&self, key: &Key, ticket: &Ticket, max_staleness: Duration) -> bool {
+        self.key == *key
+            && self.ticket.is_same(ticket)
+            && BootTime::now().since(self.at) < max_staleness
+    }
+}
+
+impl Node {
+    /// Asks the shared store, together with those who ask at the same time, and keeps the answer.
+    pub(crate) async fn read_through(self: &Arc<Self>, key: &Key) -> Landed {
+        let flight = self.board(key);
+        flight.await
+    }
+
+    fn board(self: &Arc<Self>, key: &Key) -> Flight {
+        let ticket = self.ticket(key);
+        let mut locked = self.stripes.of(key).lock();
+        let admits = |flight: &&Departed| flight.admits(key, &ticket, self.max_staleness);
+        let departed = locked.state.flights.iter().find(admits);
+        if let Some(flight) = departed.and_then(|departed| departed.flight.upgrade()) {
+            self.counters.add(Count::Joined);
+            return flight;
+        }
+        let id = locked.state.next_id();
+        let (landing, with) = (Landing { node: Arc::clone(self), key: *key, id }, ticket.clone());
+        let flight = async move {
+            let Landing { node, key, .. } = &landing;
+            let load = Load::default().consistency(Consistency::Strong);
+            let loaded = node.store.load(key, load).await?;
+            node.land(key, &with, None, loaded).await
+        };
+        let flight = flight.boxed().shared();
+        if let Some(weak) = flight.downgrade() {
+            // Another flight of this key has admitted nobody: it is over, or of before.
+            locked.state.flights.retain(|flight| flight.key != *key);
+            let (key, at) = (*key, BootTime::now());
+            locked.state.flights.push(Departed { id, key, ticket, at, flight: weak });
+        }
+        flight
+    }
+}
+
+/// Takes a flight off the board after it has landed, or when nobody waits for it any more.
+struct Landing {
+    node: Arc<Node>,
+    key: Key,
+    id: u64,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        let mut locked = self.node.stripes.of(&self.key).lock();
+        locked.state.flights.retain(|flight| flight.id != self.id);
+    }
+}

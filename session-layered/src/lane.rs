@@ -1,0 +1,135 @@
+//! What this node knows of a primary: since when it listens to it, and until when it may rely on
+//! what it has heard.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use session_core::Lane;
+
+use crate::boot_clock::{BootTime, Latest};
+
+/// A lane, with this node's lease on it.
+pub(crate) struct Leased {
+    pub(crate) lane: Lane,
+    /// Number of the subscription, from 1 on. What was cached under another one is dead.
+    subscription: AtomicU64,
+    /// Until when the cache may answer. Only echoes move it.
+    lease: Latest,
+}
+
+/// A subscription of a lane, by its number.
+#[derive(Clone)]
+pub(crate) struct Subscribed {
+    pub(crate) lane: Arc<Leased>,
+    pub(crate) number: u64,
+}
+
+impl Leased {
+    fn new(lane: Lane) -> Self {
+        Self { lane, subscription: AtomicU64::new(0), lease: Latest::never() }
+    }
+
+    /// Everything that was cached of this lane is dead, in one step (rules 7 and 9). Called before
+    /// an echo of the new subscription, or of the new epoch, can extend the lease.
+    pub(crate) fn begin_subscription(&self) {
+        self.subscription.fetch_add(1, Ordering::Release);
+    }
+
+    /// What is written and read from now on is seen by the subscription of this number. Zero
+    /// before there was one.
+    pub(crate) fn subscription(&self) -> u64 {
+        self.subscription.load(Ordering::Acquire)
+    }
+
+    /// An echo that was sent then has been handled (rule 2).
+    pub(crate) fn extend(&self, sent: BootTime, max_staleness: Duration) {
+        self.lease.extend_to(sent.plus(max_staleness));
+    }
+
+    pub(crate) fn lease(&self) -> BootTime {
+        self.lease.get()
+    }
+}
+
+impl Subscribed {
+    /// Whether this is the lane's subscription still.
+    pub(crate) fn is_current(&self) -> bool {
+        self.number == self.lane.subscription()
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.number == other.number && self.lane.lane == other.lane.lane
+    }
+}
+
+impl fmt::Debug for Leased {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leased")
+            .field("lane", &self.lane)
+            .field("subscription", &self.subscription())
+            .field("lease_left", &self.lease().since(BootTime::now()))
+            .finish()
+    }
+}
+
+/// The lanes that this node listens to.
+#[derive(Debug, Default)]
+pub(crate) struct Lanes(RwLock<HashMap<Lane, Arc<Leased>>>);
+
+impl Lanes {
+    pub(crate) fn get(&self, lane: Lane) -> Option<Arc<Leased>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&lane).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Leased>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Listens to these and to no other: returns those that are new.
+    pub(crate) fn set(&self, lanes: &[Lane]) -> Vec<Arc<Leased>> {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|lane, _| lanes.contains(lane));
+        let new: Vec<Lane> =
+            lanes.iter().copied().filter(|lane| !known.contains_key(lane)).collect();
+        let add = |lane| {
+            let leased = Arc::new(Leased::new(lane));
+            known.insert(lane, Arc::clone(&leased));
+            leased
+        };
+        new.into_iter().map(add).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_subscription_ends_what_was_under_the_old_one_and_leaves_the_lease() {
+        let lanes = Lanes::default();
+        let lane = lanes.set(&[Lane(3)]).remove(0);
+        assert_eq!(lane.lease(), BootTime::NEVER);
+        lane.begin_subscription();
+        let first = Subscribed { lane: Arc::clone(&lane), number: lane.subscription() };
+        let sent = BootTime::now();
+        lane.extend(sent, Duration::from_secs(2));
+        assert!(first.is_current());
+        lane.begin_subscription();
+        assert!(!first.is_current());
+        assert_eq!(lane.lease(), sent.plus(Duration::from_secs(2)), "it runs out by itself");
+    }
+
+    #[test]
+    fn lanes_that_stay_keep_their_state() {
+        let lanes = Lanes::default();
+        lanes.set(&[Lane(1), Lane(2)]).iter().for_each(|lane| lane.begin_subscription());
+        let new = lanes.set(&[Lane(2), Lane(3)]);
+        assert_eq!(new.iter().map(|lane| lane.lane).collect::<Vec<_>>(), [Lane(3)]);
+        assert!(lanes.get(Lane(1)).is_none());
+        assert_eq!(lanes.get(Lane(2)).map(|lane| lane.subscription()), Some(1));
+        assert_eq!(lanes.all().len(), 2);
+    }
+}

@@ -1,0 +1,226 @@
+//! Touches that can wait a moment (rule 8).
+//!
+//! A session that is answered from the cache is touched without asking the shared store: the touch
+//! is queued, one for each session, and sent with others. Only sessions that have far more life left
+//! than that takes are touched so. Whatever asks the shared store about a session waits until its
+//! touch has been sent, so nobody but the shared store's other readers can tell the difference.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use session_core::{Error, Key, Timestamp, Touch, Touched};
+use tokio::sync::Notify;
+
+use crate::cache::Entry;
+use crate::node::Node;
+use crate::stats::Count;
+use crate::sync::lock;
+
+/// How long a touch waits for others.
+const PAUSE: Duration = Duration::from_millis(100);
+/// After the shared store has refused to take any.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// So many are sent at once, and without waiting.
+const BATCH: usize = 512;
+/// When so many wait, no more are taken.
+const MOST: usize = 65_536;
+/// What a session must have left to live, for its touch to wait: an outage may last that long.
+const LIFE_TO_SPARE: Duration = Duration::from_secs(60);
+
+/// Touches that have not been sent yet, or have not been answered.
+pub(crate) struct TouchQueue {
+    waiting: Mutex<HashMap<Key, Waiting>>,
+    /// How many wait, or are under way: for the many who ask whether there are any.
+    len: AtomicUsize,
+    arrived: Notify,
+    many: Notify,
+    /// One batch at a time.
+    sending: tokio::sync::Mutex<()>,
+}
+
+#[derive(Clone)]
+struct Waiting {
+    idle_deadline: Timestamp,
+    /// What is to learn that the touch was done.
+    entry: Arc<Entry>,
+}
+
+impl TouchQueue {
+    pub(crate) fn new() -> Self {
+        Self {
+            waiting: Mutex::default(),
+            len: AtomicUsize::new(0),
+            arrived: Notify::new(),
+            many: Notify::new(),
+            sending: tokio::sync::Mutex::default(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len.load(Ordering::Acquire)
+    }
+
+    /// False if there is no room.
+    fn put(&self, key: Key, touch: Waiting) -> bool {
+        let mut waiting = lock(&self.waiting);
+        if waiting.len() >= MOST && !waiting.contains_key(&key) {
+            return false;
+        }
+        waiting.insert(key, touch);
+        self.len.store(waiting.len(), Ordering::Release);
+        match waiting.len() {
+            1 => self.arrived.notify_one(),
+            BATCH => self.many.notify_one(),
+            _ => {}
+        }
+        true
+    }
+
+    fn contains(&self, key: &Key) -> bool {
+        self.len() > 0 && lock(&self.waiting).contains_key(key)
+    }
+
+    /// They stay until they are answered, so that whoever asks about one of them waits, and so that
+    /// none is lost with a call that is given up.
+    fn batch(&self) -> Vec<(Key, Waiting)> {
+        let waiting = lock(&self.waiting);
+        waiting.iter().take(BATCH).map(|(key, touch)| (*key, touch.clone())).collect()
+    }
+
+    /// Takes out what was answered, unless a later touch has come in its place.
+    fn answered(&self, key: &Key, deadline: Timestamp) {
+        let mut waiting = lock(&self.waiting);
+        if waiting.get(key).is_some_and(|touch| touch.idle_deadline <= deadline) {
+            waiting.remove(key);
+        }
+        self.len.store(waiting.len(), Ordering::Release);
+    }
+
+    /// A write of this session sets its deadlines itself.
+    pub(crate) fn forget(&self, key: &Key) {
+        if self.len() > 0 {
+            let mut waiting = lock(&self.waiting);
+            waiting.remove(key);
+            self.len.store(waiting.len(), Ordering::Release);
+        }
+    }
+}
+
+impl Node {
+    /// Takes a touch upon itself, if the cache vouches for the session. False if the shared store
+    /// has to be asked.
+    pub(crate) fn put_off(&self, touch: &Touch) -> bool {
+        let Ok(entry) = self.serve(&touch.key) else { return false };
+        let record = &entry.record;
+        let idle_deadline = touch.idle_deadline.min(record.absolute_deadline);
+        if idle_deadline <= record.idle_deadline {
+            // As good as done, or on its way already.
+            return true;
+        }
+        let end = entry.kept_until().min(record.absolute_deadline);
+        if end.since(self.clock.now()) < LIFE_TO_SPARE {
+            return false;
+        }
+        let touched = Arc::new(entry.touched(idle_deadline));
+        let locked = self.stripes.of(&touch.key).lock();
+        let is_still_there =
+            self.cache.peek(&touch.key).is_some_and(|current| Arc::ptr_eq(&current, &entry));
+        let is_queued = is_still_there
+            && self
+                .touches
+                .put(touch.key, Waiting { idle_deadline, entry: Arc::clone(&touched) });
+        if is_queued {
+            self.cache.insert(touch.key, touched);
+            self.counters.add(Count::TouchQueued);
+        }
+        drop(locked);
+        is_queued
+    }
+
+    /// Returns once no touch of this session waits to be sent. If the shared store cannot be
+    /// reached, whatever comes next will find out.
+    pub(crate) async fn settle(&self, key: &Key) {
+        while self.touches.contains(key) {
+            if self.send_touches().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Sends all touches that wait.
+    pub(crate) async fn flush_touches(&self) -> Result<(), Error> {
+        while self.touches.len() > 0 {
+            self.send_touches().await?;
+        }
+        Ok(())
+    }
+
+    /// Sends one batch.
+    async fn send_touches(&self) -> Result<(), Error> {
+        let _turn = self.touches.sending.lock().await;
+        let batch = self.touches.batch();
+        let touches: Vec<Touch> = batch
+            .iter()
+            .map(|(key, touch)| Touch { key: *key, idle_deadline: touch.idle_deadline })
+            .collect();
+        if touches.is_empty() {
+            return Ok(());
+        }
+        let answers = match self.store.touch(&touches).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                self.give_up_on_ended(&batch);
+                return Err(error);
+            }
+        };
+        for ((key, touch), answer) in batch.iter().zip(answers) {
+            match answer {
+                Touched::Done => {
+                    touch.entry.confirm(touch.idle_deadline);
+                    self.counters.add(Count::TouchSent);
+                }
+                Touched::Gone => {
+                    self.gone(key);
+                    self.counters.add(Count::TouchGone);
+                }
+            }
+            self.touches.answered(key, touch.idle_deadline);
+        }
+        Ok(())
+    }
+
+    /// Touches of sessions that have ended while nobody could be told.
+    fn give_up_on_ended(&self, batch: &[(Key, Waiting)]) {
+        let now = self.clock.now();
+        for (key, touch) in batch.iter().filter(|(_, touch)| touch.entry.is_due(now)) {
+            self.touches.answered(key, touch.idle_deadline);
+            self.counters.add(Count::TouchLost);
+        }
+    }
+
+    /// Sends touches when some have waited for long enough, or are many.
+    pub(crate) async fn keep_sending_touches(&self) {
+        loop {
+            if self.touches.len() == 0 {
+                self.touches.arrived.notified().await;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => {}
+                () = self.touches.many.notified() => {}
+            }
+            if let Err(error) = self.flush_touches().await {
+                tracing::debug!(%error, waiting = self.touches.len(), "touches could not be sent");
+                tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for TouchQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TouchQueue({})", self.len())
+    }
+}

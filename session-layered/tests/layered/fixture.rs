@@ -1,0 +1,118 @@
+//! What the tests have in common: nodes with a lease, sessions, and patience.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use session_core::{
+    Clock as _, Consistency, Created, Error, Key, Load, Loaded, Record, Replaced, Revision, Source,
+    Store, SystemClock,
+};
+use session_layered::{Layered, LayeredBuilder};
+use session_redis::{RedisStore, RedisStoreBuilder, Topology};
+use session_testkit::sample;
+use session_testkit::servers::{Cluster, Redis, Sentinel};
+
+pub(crate) const NAMESPACE: &str = "shop";
+/// Short, so that what has to wait for it does not wait for long.
+pub(crate) const D: Duration = Duration::from_millis(500);
+/// Time enough on a busy machine: what is not about timeouts does not run into one.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait for what has to come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where to find a fixture.
+pub(crate) trait Servers {
+    fn topology(&self) -> Topology;
+}
+
+impl Servers for Redis {
+    fn topology(&self) -> Topology {
+        Topology::single(&self.url()).unwrap()
+    }
+}
+
+impl Servers for Sentinel {
+    fn topology(&self) -> Topology {
+        Topology::sentinel(self.nodes(), self.master()).unwrap()
+    }
+}
+
+impl Servers for Cluster {
+    fn topology(&self) -> Topology {
+        Topology::cluster(self.nodes()).unwrap()
+    }
+}
+
+pub(crate) fn redis(servers: &impl Servers) -> RedisStoreBuilder {
+    RedisStore::builder(servers.topology()).namespace(NAMESPACE).timeout(TIMEOUT)
+}
+
+pub(crate) fn layered(shared: Arc<dyn Store>) -> LayeredBuilder {
+    Layered::builder_shared(shared).max_staleness(D)
+}
+
+/// A node that answers from its cache.
+pub(crate) async fn node(shared: Arc<dyn Store>) -> Layered {
+    leased(layered(shared)).await
+}
+
+/// A node that has a lease on every lane.
+pub(crate) async fn leased(builder: LayeredBuilder) -> Layered {
+    let node = builder.build().unwrap();
+    until_leased(&node).await;
+    node
+}
+
+pub(crate) async fn until_leased(node: &Layered) {
+    eventually("a lease", async || !node.stats().lease_left.is_zero()).await;
+}
+
+pub(crate) fn record() -> Record {
+    sample::record(SystemClock.now())
+}
+
+pub(crate) async fn create(store: &dyn Store, key: &Key, record: &Record) -> Revision {
+    match store.create(key, record).await.unwrap() {
+        Created::Created(revision) => revision,
+        Created::Duplicate => panic!("a key drawn at random is taken"),
+    }
+}
+
+/// The revision, and who answered.
+pub(crate) async fn read(store: &dyn Store, key: &Key) -> Option<(Revision, Source)> {
+    read_with(store, key, Load::default()).await
+}
+
+pub(crate) async fn read_strong(store: &dyn Store, key: &Key) -> Option<(Revision, Source)> {
+    read_with(store, key, Load::default().consistency(Consistency::Strong)).await
+}
+
+pub(crate) async fn read_with(
+    store: &dyn Store,
+    key: &Key,
+    load: Load,
+) -> Option<(Revision, Source)> {
+    match store.load(key, load).await.unwrap() {
+        Loaded::Found { record, source } => Some((record.revision, source)),
+        Loaded::Absent => None,
+        Loaded::Unchanged { .. } => panic!("nothing was known"),
+    }
+}
+
+#[track_caller]
+pub(crate) fn replaced(answer: Result<Replaced, Error>) -> Revision {
+    match answer.unwrap() {
+        Replaced::Replaced(revision) => revision,
+        other => panic!("nothing was replaced: {other:?}"),
+    }
+}
+
+/// Returns when it is so, and how long that took.
+pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
+    let begun = Instant::now();
+    while !is_so().await {
+        assert!(begun.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    begun.elapsed()
+}
