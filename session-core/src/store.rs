@@ -93,7 +93,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// - never backward, and never past the absolute deadline (`touch_only_extends`);
     /// - missing or expired: [`Touched::Gone`] (`touch_never_creates`, `expired_is_absent`);
     /// - no new revision, no announcement (`touch_keeps_the_revision`);
-    /// - against a delete, the session is dead in the end (`concurrent_touch_and_delete`).
+    /// - against a delete, the session is dead in the end (`concurrent_touch_and_delete`);
+    /// - a cache may answer for a session that it vouches for, within the bound it proves, and pass
+    ///   the touch on a moment later: its own handles see it at once, all others after a
+    ///   [`flush`](Store::flush) (`flush_returns`).
     async fn touch(&self, touches: &[Touch]) -> Result<Vec<Touched>, Error>;
 
     /// Removes a session, whatever its revision. True if it was there, alive.

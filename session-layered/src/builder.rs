@@ -217,7 +217,8 @@ impl LayeredBuilder {
             return Err(Error::misconfigured("ttl", shown(self.ttl), reason));
         }
         if self.max_staleness < Self::MIN_STALENESS {
-            let reason = "a lease is renewed by four round trips: less than 20ms leaves no time for them";
+            let reason =
+                "a lease is renewed by four round trips: less than 20ms leaves no time for them";
             return Err(Error::misconfigured("max_staleness", shown(self.max_staleness), reason));
         }
         if self.max_staleness > Self::MAX_STALENESS {

@@ -139,4 +139,3 @@ fn weigh(record: &Record) -> u32 {
     let bytes = FIXED_BYTES + record.payload.as_bytes().len() + subject + device;
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
-

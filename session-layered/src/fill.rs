@@ -77,9 +77,16 @@ impl Node {
     pub(crate) fn extended(&self, touch: &Touch, ticket: &Ticket) {
         let Some(entry) = self.cache.peek(&touch.key) else { return };
         let idle_deadline = touch.idle_deadline.min(entry.record.absolute_deadline);
-        if idle_deadline > entry.record.idle_deadline {
-            let record = Record { idle_deadline, ..Record::clone(&entry.record) };
-            self.fill(&touch.key, ticket, Some(Arc::new(record)));
+        if idle_deadline <= entry.record.idle_deadline {
+            return;
+        }
+        let locked = self.stripes.of(&touch.key).lock();
+        if locked.generation() == ticket.generation {
+            let record = Arc::new(Record { idle_deadline, ..Record::clone(&entry.record) });
+            self.cache.insert(touch.key, Arc::new(Entry::new(record, entry.under.clone())));
+        } else {
+            // Whatever is cached now may be from before the touch, or from after it.
+            self.cache.remove(&touch.key);
         }
     }
 

@@ -48,9 +48,8 @@ impl Node {
     pub(crate) fn serve_stale(&self, key: &Key) -> Option<Arc<Entry>> {
         let entry = self.cache.peek(key)?;
         let until = entry.under.lane.lease().plus(self.stale_if_error);
-        let may_serve = entry.under.is_current()
-            && BootTime::now() < until
-            && !entry.is_due(self.clock.now());
+        let may_serve =
+            entry.under.is_current() && BootTime::now() < until && !entry.is_due(self.clock.now());
         may_serve.then_some(entry)
     }
 }

@@ -129,9 +129,7 @@ impl Node {
         let is_still_there =
             self.cache.peek(&touch.key).is_some_and(|current| Arc::ptr_eq(&current, &entry));
         let is_queued = is_still_there
-            && self
-                .touches
-                .put(touch.key, Waiting { idle_deadline, entry: Arc::clone(&touched) });
+            && self.touches.put(touch.key, Waiting { idle_deadline, entry: Arc::clone(&touched) });
         if is_queued {
             self.cache.insert(touch.key, touched);
             self.counters.add(Count::TouchQueued);

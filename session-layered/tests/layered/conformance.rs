@@ -34,7 +34,9 @@ mod over_memory {
 #[tokio::test]
 async fn every_clause_holds_over_one_server() {
     let server = Arc::new(Redis::start().await);
-    clauses::check_all(async || nodes_on(redis(&*server), Arc::clone(&server), |it| vec![it]).await);
+    clauses::check_all(async || {
+        nodes_on(redis(&*server), Arc::clone(&server), |it| vec![it]).await
+    });
 }
 
 #[tokio::test]

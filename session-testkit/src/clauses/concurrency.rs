@@ -238,11 +238,12 @@ pub async fn concurrent_delete_and_replace(harness: &dyn Harness) {
     }
 }
 
-/// A delete beside touches wins: the session is dead in the end, and for every touch that began
-/// after the delete was acknowledged.
+/// A delete beside touches wins: the session is dead in the end, and for every touch through the
+/// same handle that began after the delete was acknowledged.
 pub async fn concurrent_touch_and_delete(harness: &dyn Harness) {
     let store = Checked::of(concurrent_touch_and_delete, harness);
     let handles = store.handles(harness).await;
+    let nodes = handles.len();
     for round in 0..ROUNDS {
         let (key, record) = (sample::key(), sample::record(harness.now()));
         let first = store.created(&key, &record).await;
@@ -259,7 +260,10 @@ pub async fn concurrent_touch_and_delete(harness: &dyn Harness) {
                     let idle_deadline = record.idle_deadline.plus(tick * (step as u32));
                     let answer = store.touch_one(&key, idle_deadline).await;
                     let gone = answer == Touched::Gone;
-                    store.assert(gone || !late, "a touch after an acknowledged delete was Done");
+                    // Elsewhere a cache may vouch for it a little longer.
+                    let is_here = index % nodes == 0;
+                    let holds = gone || !late || !is_here;
+                    store.assert(holds, "a touch after an acknowledged delete was Done");
                     if gone {
                         return;
                     }

@@ -42,6 +42,7 @@ pub async fn durable_survives_reopen(harness: &dyn Harness) {
     store.deleted(&deleted).await;
 
     // Some stores can be open only once at a time.
+    store.answer("flush", store.store.flush().await);
     drop(store);
     let store = Checked::reopened(durable_survives_reopen, harness).await;
     for (what, key, record, revision) in &kept {
@@ -97,6 +98,7 @@ pub async fn shared_is_seen_by_others(harness: &dyn Harness) {
 
         let idle_deadline = records[2].idle_deadline.plus(harness.tick());
         writer.touched(&to, idle_deadline).await;
+        reader.answer("flush", writer.store.flush().await);
         let touched = Record { idle_deadline, ..records[2].clone() };
         seen(reader, &to, &touched, rotated, "touched elsewhere").await;
 
