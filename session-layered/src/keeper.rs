@@ -79,9 +79,9 @@ async fn listen_to_all(node: &Arc<Node>) {
                     stays
                 });
                 for lane in node.lanes.set(&lanes) {
-                    let number = lane.lane;
-                    let listener = tasks.spawn(subscriber::listen(Arc::clone(node), lane));
-                    listeners.insert(number, listener);
+                    listeners.entry(lane.lane).or_insert_with(|| {
+                        tasks.spawn(subscriber::listen(Arc::clone(node), Arc::clone(&lane)))
+                    });
                 }
                 LOOK_FOR_LANES
             }

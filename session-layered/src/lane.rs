@@ -88,18 +88,14 @@ impl Lanes {
         self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Listens to these and to no other: returns those that are new.
+    /// There are these lanes and no other.
     pub(crate) fn set(&self, lanes: &[Lane]) -> Vec<Arc<Leased>> {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         known.retain(|lane, _| lanes.contains(lane));
-        let new: Vec<Lane> =
-            lanes.iter().copied().filter(|lane| !known.contains_key(lane)).collect();
-        let add = |lane| {
-            let leased = Arc::new(Leased::new(lane));
-            known.insert(lane, Arc::clone(&leased));
-            leased
+        let leased = |lane: &Lane| {
+            known.entry(*lane).or_insert_with(|| Arc::new(Leased::new(*lane))).clone()
         };
-        new.into_iter().map(add).collect()
+        lanes.iter().map(leased).collect()
     }
 }
 
@@ -126,10 +122,9 @@ mod tests {
     fn lanes_that_stay_keep_their_state() {
         let lanes = Lanes::default();
         lanes.set(&[Lane(1), Lane(2)]).iter().for_each(|lane| lane.begin_subscription());
-        let new = lanes.set(&[Lane(2), Lane(3)]);
-        assert_eq!(new.iter().map(|lane| lane.lane).collect::<Vec<_>>(), [Lane(3)]);
+        let now = lanes.set(&[Lane(2), Lane(3)]);
+        assert_eq!(now.iter().map(|lane| lane.subscription()).collect::<Vec<_>>(), [1, 0]);
         assert!(lanes.get(Lane(1)).is_none());
-        assert_eq!(lanes.get(Lane(2)).map(|lane| lane.subscription()), Some(1));
         assert_eq!(lanes.all().len(), 2);
     }
 }

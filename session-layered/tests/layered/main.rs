@@ -1,5 +1,13 @@
 //! The layered store, over the embedded store and over real servers.
 #![allow(clippy::unwrap_used, reason = "a test panics where a program would answer")]
 
+mod bad_input;
 mod conformance;
+mod elsewhere;
 mod fixture;
+mod flights;
+mod own_writes;
+mod redis;
+mod settings;
+mod touches;
+mod zero;

@@ -1,0 +1,267 @@
+//! On real servers that lose subscriptions, hang, and forget.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use session_core::{Load, Loaded, Source, Store as _};
+use session_layered::Layered;
+use session_redis::{RedisStore, Topology};
+use session_testkit::proxy::{Direction, Fault, Proxy};
+use session_testkit::sample;
+use session_testkit::servers::{Cluster, Redis, Sentinel};
+
+use crate::fixture::{
+    D, NAMESPACE, create, eventually, layered, leased, node, read, record, redis, replaced,
+    until_leased,
+};
+
+/// How long a busy machine may take for what is done at once.
+const SLACK: Duration = Duration::from_millis(250);
+
+/// Reads until the answer is another one, and returns how long after `since` the old one was last
+/// given by the cache.
+async fn last_local(node: &Layered, key: &session_core::Key, since: Instant) -> Duration {
+    let mut last = Duration::ZERO;
+    eventually("the cache to let go", async || {
+        let asked = since.elapsed();
+        match node.load(key, Load::default()).await {
+            Ok(Loaded::Found { source: Source::Local, .. }) => {
+                last = asked;
+                false
+            }
+            _ => true,
+        }
+    })
+    .await;
+    last
+}
+
+#[tokio::test]
+async fn a_warm_read_is_no_command_and_a_touch_one_for_each_interval() {
+    let server = Redis::start().await;
+    let node = node(Arc::new(redis(&server).build().unwrap())).await;
+    let key = sample::key();
+    create(&node, &key, &record()).await;
+    let commands = async || {
+        let mut all = 0;
+        for name in ["get", "evalsha", "eval", "set", "exists", "ping"] {
+            all += server.command_calls(name).await;
+        }
+        all - server.command_calls("publish").await
+    };
+    // Echoes go on: they are the only commands there are.
+    let (echoes, before) = (server.command_calls("publish").await, commands().await);
+    for _ in 0..10_000 {
+        assert_eq!(read(&node, &key).await.unwrap().1, Source::Local);
+    }
+    let (echoes, after) = (server.command_calls("publish").await - echoes, commands().await);
+    // An echo is EVALSHA, SET, GET, PUBLISH.
+    assert_eq!(after - before, echoes * 2, "{echoes} echoes");
+}
+
+/// F2: nothing arrives any more, and no connection ends.
+#[tokio::test]
+async fn a_node_that_hears_nothing_serves_no_longer_than_the_bound() {
+    let server = Redis::start().await;
+    let shared = redis(&server).build().unwrap();
+    for direction in [Direction::ToClient, Direction::ToServer, Direction::Both] {
+        let proxy = Proxy::start(server.address()).await;
+        let topology = Topology::single(&format!("redis://{}", proxy.address())).unwrap();
+        let behind = RedisStore::builder(topology).namespace(NAMESPACE);
+        let behind = behind.timeout(Duration::from_millis(200)).build().unwrap();
+        let node = node(Arc::new(behind)).await;
+        let key = sample::key();
+        let revision = create(&shared, &key, &record()).await;
+        let cached = Some((revision, Source::Local));
+        eventually("it is cached", async || read(&node, &key).await == cached).await;
+
+        proxy.set(Fault::Blackhole(direction)).await;
+        shared.delete(&key).await.unwrap();
+        let last = last_local(&node, &key, Instant::now()).await;
+        println!("{direction:?}: last served {last:?} after the log-out, D is {D:?}");
+        assert!(last <= D, "{last:?}");
+        proxy.heal().await;
+        eventually("it is refused", async || {
+            matches!(node.load(&key, Load::default()).await, Ok(Loaded::Absent))
+        })
+        .await;
+        until_leased(&node).await;
+    }
+}
+
+/// F3: what was cached under the old subscription is not served under the new one.
+#[tokio::test]
+async fn a_killed_subscription_empties_the_cache() {
+    let server = Redis::start().await;
+    let shared = redis(&server).build().unwrap();
+    let node = node(Arc::new(shared.clone())).await;
+    for _ in 0..20 {
+        let key = sample::key();
+        let first = create(&shared, &key, &record()).await;
+        read(&node, &key).await.unwrap();
+        let before = node.stats().subscriptions;
+        server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+        let second = replaced(shared.replace(&key, &record(), first).await);
+        let killed = Instant::now();
+        eventually("another subscription", async || node.stats().subscriptions > before).await;
+        until_leased(&node).await;
+        assert_eq!(read(&node, &key).await.unwrap().0, second, "{:?} later", killed.elapsed());
+    }
+}
+
+/// F4: the server hangs up on who does not listen fast enough.
+#[tokio::test]
+async fn an_overrun_subscription_is_a_new_one() {
+    let server = Redis::start().await;
+    server.command(&["CONFIG", "SET", "client-output-buffer-limit", "pubsub 1kb 1kb 1"]).await;
+    let shared = redis(&server).build().unwrap();
+    let node = node(Arc::new(shared.clone())).await;
+    let key = sample::key();
+    let first = create(&shared, &key, &record()).await;
+    read(&node, &key).await.unwrap();
+    let before = node.stats().subscriptions;
+    let flood = "for i = 1, 2000 do redis.call('PUBLISH', ARGV[1], string.rep('x', 100)) end";
+    eventually("an overrun", async || {
+        server.command(&["EVAL", flood, "0", &format!("{NAMESPACE}:changes")]).await;
+        node.stats().subscriptions > before
+    })
+    .await;
+    let second = replaced(shared.replace(&key, &record(), first).await);
+    let last = last_local_revision(&node, &key, first).await;
+    assert!(last <= D, "{last:?}");
+    assert_eq!(read(&node, &key).await.unwrap().0, second);
+}
+
+/// How long from now on an old revision is served.
+async fn last_local_revision(
+    node: &Layered,
+    key: &session_core::Key,
+    old: session_core::Revision,
+) -> Duration {
+    let (begun, mut last) = (Instant::now(), Duration::ZERO);
+    while begun.elapsed() < D + SLACK {
+        let asked = begun.elapsed();
+        if read(node, key).await.is_some_and(|(revision, _)| revision == old) {
+            last = asked;
+        }
+        tokio::task::yield_now().await;
+    }
+    last
+}
+
+/// F19: the sessions are gone; nobody announces that.
+#[tokio::test]
+async fn a_flushed_server_is_noticed_within_the_bound() {
+    let server = Redis::start().await;
+    let node = node(Arc::new(redis(&server).build().unwrap())).await;
+    for command in ["FLUSHALL", "FLUSHDB"] {
+        let key = sample::key();
+        create(&node, &key, &record()).await;
+        server.command(&[command]).await;
+        let last = last_local(&node, &key, Instant::now()).await;
+        println!("{command}: last served {last:?} after it, D is {D:?}");
+        assert!(last <= D, "{last:?}");
+        until_leased(&node).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_restarted_is_listened_to_again() {
+    let server =
+        Redis::builder().config("appendonly", "yes").config("appendfsync", "always").start().await;
+    let shared = redis(&server).build().unwrap();
+    let node = node(Arc::new(shared.clone())).await;
+    let key = sample::key();
+    let revision = create(&node, &key, &record()).await;
+    server.kill();
+    eventually("the lease runs out", async || node.stats().lease_left.is_zero()).await;
+    node.load(&key, Load::default()).await.unwrap_err();
+    server.restart().await;
+    let back = Instant::now();
+    until_leased(&node).await;
+    println!("a lease {:?} after the server was back", back.elapsed());
+    assert!(back.elapsed() < Duration::from_secs(2));
+    assert_eq!(read(&node, &key).await, Some((revision, Source::Shared)));
+    assert_eq!(read(&node, &key).await, Some((revision, Source::Local)));
+}
+
+/// F13, with the longer bound that an application may allow itself.
+#[tokio::test]
+async fn during_an_outage_what_is_cached_is_served_where_that_is_allowed() {
+    let server = Redis::start().await;
+    let behind = RedisStore::builder(Topology::single(&server.url()).unwrap());
+    let behind = behind.timeout(Duration::from_millis(200)).build().unwrap();
+    let strict = leased(layered(Arc::new(behind.clone()))).await;
+    let lenient = layered(Arc::new(behind)).stale_if_error(Duration::from_secs(60));
+    let lenient = leased(lenient.ttl(Duration::from_secs(120))).await;
+    let [cached, ended, other] = std::array::from_fn(|_| sample::key());
+    for key in [cached, ended] {
+        create(&lenient, &key, &record()).await;
+        read(&strict, &key).await.unwrap();
+    }
+    server.pause();
+    eventually("the lease runs out", async || strict.stats().lease_left.is_zero()).await;
+    strict.load(&cached, Load::default()).await.unwrap_err();
+    assert_eq!(read(&lenient, &cached).await.map(|it| it.1), Some(Source::Local));
+    assert_eq!(lenient.stats().stale, 1);
+    lenient.load(&other, Load::default()).await.unwrap_err();
+    lenient.delete(&ended).await.unwrap_err();
+    lenient.load(&ended, Load::default()).await.unwrap_err();
+    server.resume();
+    until_leased(&lenient).await;
+    read(&lenient, &cached).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_failover_changes_the_subscription_and_no_log_out_comes_back() {
+    let sentinel = Sentinel::start().await;
+    let shared = redis(&sentinel).build().unwrap();
+    let node = node(Arc::new(shared.clone())).await;
+    let (key, ended) = (sample::key(), sample::key());
+    let revision = create(&node, &key, &record()).await;
+    create(&node, &ended, &record()).await;
+    node.delete(&ended).await.unwrap();
+    let before = node.stats().subscriptions;
+    sentinel.fail_over().await;
+    eventually("the new primary", async || node.stats().subscriptions > before).await;
+    until_leased(&node).await;
+    eventually("a read", async || node.load(&key, Load::default()).await.is_ok()).await;
+    assert_eq!(read(&node, &key).await, Some((revision, Source::Local)));
+    assert_eq!(read(&node, &ended).await, None);
+    let second = replaced(shared.replace(&key, &record(), revision).await);
+    eventually("its announcement", async || read(&node, &key).await.unwrap().0 == second).await;
+}
+
+#[tokio::test]
+async fn in_a_cluster_each_primary_has_its_own_lease() {
+    let cluster = Cluster::start().await;
+    let shared = redis(&cluster).timeout(Duration::from_millis(500)).build().unwrap();
+    let node = node(Arc::new(shared.clone())).await;
+    eventually("all lanes", async || node.stats().subscriptions >= 3).await;
+    until_leased(&node).await;
+    let backplane = shared.backplane().unwrap();
+    let stopped = &cluster.primaries()[0];
+    let mut sessions = Vec::new();
+    for _ in 0..60 {
+        let key = sample::key();
+        let revision = create(&node, &key, &record()).await;
+        sessions.push((key, revision, backplane.lane_of(&key).unwrap()));
+    }
+    stopped.pause();
+    eventually("its lease runs out", async || node.stats().lease_left.is_zero()).await;
+    let (mut local, mut refused) = (Vec::new(), Vec::new());
+    for (key, _, lane) in &sessions {
+        match node.load(key, Load::default()).await {
+            Ok(Loaded::Found { source: Source::Local, .. }) => local.push(*lane),
+            Ok(other) => panic!("{other:?}"),
+            Err(_) => refused.push(*lane),
+        }
+    }
+    refused.dedup();
+    refused.sort();
+    refused.dedup();
+    assert_eq!(refused.len(), 1, "only what lies on the primary that is stopped");
+    assert!(!local.is_empty() && !local.contains(&refused[0]));
+    stopped.resume();
+    until_leased(&node).await;
+}
