@@ -69,8 +69,8 @@ impl LayeredBuilder {
         }
     }
 
-    /// How many bytes of memory the cache may take, its own included: about 1.1 KB for a session,
-    /// besides payload, subject and device.
+    /// How many bytes of memory the cache may take, its own included: for a session about 1.2 KB,
+    /// subject and device, and twice the payload, which may be held decoded, too.
     ///
     /// What is used more often stays: a flood of sessions that are seen once evicts none that is in
     /// use (TinyLFU, Einziger et al. 2017).

@@ -1,0 +1,254 @@
+//! What a request costs that is answered from the layered store's cache, beside the same router
+//! without sessions; and how soon a log-out is seen on another node. In one run.
+//!
+//! `cargo bench -p benches --bench layered` starts a Redis of its own (`redis-server` must be
+//! installed), serves over loopback, and has another process ask, 32 connections at a time. Told is
+//! the CPU time of the serving process for each request: the asking one's and Redis' are not in it.
+//! What is compared is interleaved, round by round; a figure is the median of the rounds, a ratio
+//! the median of each round's, beside what is taken as the floor.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use redis::aio::MultiplexedConnection;
+use session_axum::{Session, SessionLayer};
+use session_core::{Clock as _, Key, Load, Loaded, Sessions, Source, Store, SystemClock};
+use session_layered::Layered;
+use session_memory::MemoryStore;
+use session_redis::{RedisStore, Topology};
+use session_testkit::sample;
+use session_testkit::servers::Redis;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+const ROUNDS: usize = 7;
+const CONNECTIONS: usize = 32;
+const REQUESTS: usize = 40_000;
+const LOG_OUTS: usize = 2_000;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let runtime = |workers| {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(workers).enable_all().build().expect("a runtime")
+    };
+    match arguments.iter().position(|argument| argument == "ask") {
+        Some(at) => runtime(1).block_on(ask(&arguments[at + 1..])),
+        None => runtime(2).block_on(async {
+            compare_requests().await;
+            time_log_outs().await;
+        }),
+    }
+}
+
+/// One way to answer, and what is asked.
+struct Variant {
+    name: &'static str,
+    address: SocketAddr,
+    path: &'static str,
+    /// One for each connection: sessions of their own.
+    cookies: Vec<String>,
+}
+
+async fn compare_requests() {
+    let server = Redis::start().await;
+    let redis = || {
+        let topology = Topology::single(&server.url()).expect("an address");
+        RedisStore::builder(topology).build().expect("a store")
+    };
+    let layered = Layered::builder(redis()).build().expect("a store");
+    let connection = server.connection().await;
+    let variants = [
+        Variant::bare("no sessions", "/bare", connection.clone()).await,
+        Variant::bare("one bare GET", "/get", connection).await,
+        Variant::new("embedded store, read", "/read", Arc::new(MemoryStore::new())).await,
+        Variant::new("layered, untouched", "/bare", Arc::new(layered.clone())).await,
+        Variant::new("layered, warm read", "/read", Arc::new(layered.clone())).await,
+        Variant::new("Redis, read", "/read", Arc::new(redis())).await,
+        Variant::new("layered, increment", "/increment", Arc::new(layered.clone())).await,
+        Variant::new("Redis, increment", "/increment", Arc::new(redis())).await,
+    ];
+    let mut rounds: Vec<Vec<f64>> = vec![Vec::new(); variants.len()];
+    let before = layered.stats();
+    for round in 0..=ROUNDS {
+        for (variant, costs) in variants.iter().zip(&mut rounds) {
+            let cost = variant.measure().await;
+            // The first warms up.
+            if round > 0 {
+                costs.push(cost);
+            }
+        }
+    }
+    println!("| request | us CPU | over the floor (least, most) |\n|---|---|---|");
+    for (variant, costs) in variants.iter().zip(&rounds) {
+        let ratios: Vec<f64> =
+            costs.iter().zip(&rounds[0]).map(|(cost, floor)| cost / floor).collect();
+        let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = ratios.iter().copied().fold(0.0, f64::max);
+        let (name, cost, ratio) = (variant.name, median(costs.clone()), median(ratios));
+        println!("| {name} | {cost:.2} | {ratio:.3} ({least:.3}, {most:.3}) |");
+    }
+    let after = layered.stats();
+    let read = (ROUNDS + 1) * REQUESTS * 2;
+    println!("\n{} of {read} reads through the layered store were hits", after.hits - before.hits);
+}
+
+impl Variant {
+    async fn bare(
+        name: &'static str,
+        path: &'static str,
+        connection: MultiplexedConnection,
+    ) -> Self {
+        let address = serve(routes().with_state(Some(connection))).await;
+        Self { name, address, path, cookies: vec!["theme=dark".to_owned(); CONNECTIONS] }
+    }
+
+    async fn new(name: &'static str, path: &'static str, store: Arc<dyn Store>) -> Self {
+        let sessions = Sessions::builder_shared(store).build().expect("sessions");
+        let mut cookies = Vec::new();
+        for _ in 0..CONNECTIONS {
+            cookies.push(sign_in(&sessions).await);
+        }
+        let app = routes().with_state(None).layer(SessionLayer::new(sessions));
+        Self { name, address: serve(app).await, path, cookies }
+    }
+
+    /// Microseconds of this process for each request.
+    async fn measure(&self) -> f64 {
+        let Self { address, path, cookies, .. } = self;
+        let program = std::env::current_exe().expect("this program");
+        let mut asking = tokio::process::Command::new(program);
+        asking.args(["ask", &address.to_string(), path]).args(cookies);
+        let before = cpu_time();
+        let asked = asking.status().await.expect("another process");
+        assert!(asked.success(), "{}: not all answers were 200", self.name);
+        (cpu_time() - before).as_secs_f64() * 1e6 / REQUESTS as f64
+    }
+}
+
+/// A session of about 300 bytes, and the cookie that opens it.
+async fn sign_in(sessions: &Sessions) -> String {
+    let lazy = sessions.open([]);
+    let session = lazy.load().await.expect("no store is asked");
+    session.insert("name", &"Ada Lovelace").expect("a value");
+    session.insert("cart", &(1..40).collect::<Vec<u32>>()).expect("a value");
+    session.insert("theme", &"dark".repeat(20)).expect("a value");
+    session.insert("counter", &0_u64).expect("a value");
+    let header = lazy.finish(false).await.header.expect("a cookie");
+    header.split("; ").next().expect("a pair").to_owned()
+}
+
+fn routes() -> Router<Option<MultiplexedConnection>> {
+    Router::new()
+        .route("/bare", get(async || "0"))
+        .route(
+            "/get",
+            get(async |State(connection): State<Option<MultiplexedConnection>>| {
+                let mut connection = connection.expect("a connection");
+                let value: Option<String> = redis::cmd("GET")
+                    .arg("nothing")
+                    .query_async(&mut connection)
+                    .await
+                    .expect("an answer");
+                value.map_or("0", |_| "1")
+            }),
+        )
+        .route(
+            "/read",
+            get(async |session: Session| {
+                session.get::<u64>("counter").ok().flatten().unwrap_or(0).to_string()
+            }),
+        )
+        .route(
+            "/increment",
+            get(async |session: Session| {
+                session.update("counter", |n| n.unwrap_or(0_u64) + 1).unwrap_or(0).to_string()
+            }),
+        )
+}
+
+async fn serve(app: Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
+}
+
+/// The asking process: every connection asks again as soon as it is answered.
+async fn ask(arguments: &[String]) {
+    let [address, path, cookies @ ..] = arguments else { panic!("an address, a path, cookies") };
+    let tasks: Vec<_> = cookies
+        .iter()
+        .map(|cookie| {
+            let request =
+                format!("GET {path} HTTP/1.1\r\nhost: localhost\r\ncookie: {cookie}\r\n\r\n");
+            let address = address.clone();
+            tokio::spawn(async move {
+                let mut connection = TcpStream::connect(address).await.expect("a connection");
+                connection.set_nodelay(true).expect("no delay");
+                let mut answer = [0; 2_048];
+                for _ in 0..REQUESTS / CONNECTIONS {
+                    connection.write_all(request.as_bytes()).await.expect("a request");
+                    // Answers are short, and written in one piece.
+                    let length = connection.read(&mut answer).await.expect("an answer");
+                    assert!(answer[..length].starts_with(b"HTTP/1.1 200 "));
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("answers");
+    }
+}
+
+/// From the acknowledgement of a log-out on one node to the first refusal by another, which holds
+/// the session in its cache and is asked without a pause.
+async fn time_log_outs() {
+    let server = Redis::start().await;
+    let node = || {
+        let topology = Topology::single(&server.url()).expect("an address");
+        let shared = RedisStore::builder(topology).build().expect("a store");
+        Layered::builder(shared).build().expect("a store")
+    };
+    let (one, other) = (node(), node());
+    while one.stats().lease_left.is_zero() || other.stats().lease_left.is_zero() {
+        tokio::task::yield_now().await;
+    }
+    let mut delays = Vec::with_capacity(LOG_OUTS);
+    for _ in 0..LOG_OUTS {
+        let (key, record) = (sample::key(), sample::record(SystemClock.now()));
+        one.create(&key, &record).await.expect("a session");
+        while !is_local(&other, &key).await {}
+        one.delete(&key).await.expect("a log-out");
+        let acknowledged = Instant::now();
+        while is_local(&other, &key).await {}
+        delays.push(acknowledged.elapsed());
+    }
+    delays.sort();
+    let at = |share: usize| delays[(delays.len() - 1) * share / 1_000];
+    println!(
+        "\na log-out is seen on the other node after p50 {:?}, p99 {:?}, max {:?} ({LOG_OUTS} times)",
+        at(500),
+        at(990),
+        at(1_000),
+    );
+}
+
+async fn is_local(store: &Layered, key: &Key) -> bool {
+    let loaded = store.load(key, Load::default()).await.expect("an answer");
+    matches!(loaded, Loaded::Found { source: Source::Local, .. })
+}
+
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
