@@ -2,8 +2,10 @@
 
 mod browser;
 mod client;
+mod configured;
 mod contract;
 mod driver;
+mod nodes;
 mod outage;
 mod patience;
 mod process;
