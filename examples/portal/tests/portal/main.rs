@@ -5,6 +5,7 @@ mod client;
 mod configured;
 mod contract;
 mod driver;
+mod layered;
 mod nodes;
 mod outage;
 mod patience;
