@@ -24,6 +24,14 @@ pub mod redis {
     pub use session_redis::*;
 }
 
+/// The layered store: a local cache in front of a shared store, with a bound on staleness.
+#[cfg(feature = "layered")]
+pub mod layered {
+    pub use session_layered::*;
+}
+
+#[cfg(feature = "layered")]
+pub use session_layered::Layered;
 #[cfg(feature = "memory")]
 pub use session_memory::MemoryStore;
 #[cfg(feature = "redis")]

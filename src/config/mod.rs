@@ -90,10 +90,47 @@
 //! | `sentinel_user`, `sentinel_password` | none | to log in to the Sentinels, which have users of their own |
 //! | `tls` | none; for `rediss://` the roots of the operating system | `{ roots = "ca.pem", certificate = "client.pem", key = "client.key" }`, paths of PEM files: the authorities to trust instead, and what to show to a server that asks for it. `{}` is TLS with neither. Read once, at the start. A handshake for each connection, of which there are few |
 //! | `announcements` | `true` | whether every change is announced to the caches of all nodes: about a microsecond of the server for each write, more in a Cluster. Without, nothing may be cached in front of this namespace |
+//!
+//! # `kind = "layered"`
+//!
+//! A cache on this node in front of another store, which must be one that announces its changes:
+//! `redis`, or for tests `memory`. Needs the feature `layered`.
+//!
+//! ```
+//! let text = r#"
+//!     [session]
+//!     store = "front"
+//!
+//!     [stores.front]
+//!     kind = "layered"
+//!     shared = "redis"
+//!     local = { max_bytes = "64MiB", ttl = "30s" }
+//!     max_staleness = "2s"
+//!
+//!     [stores.redis]
+//!     kind = "redis"
+//!     url = "${REDIS_URL}"
+//!     namespace = "portal"
+//! "#;
+//! # #[cfg(all(feature = "layered", feature = "redis"))] {
+//! let environment = [("REDIS_URL".to_owned(), "redis://10.0.0.1:6379".to_owned())];
+//! let sessions = session_kit::config::Config::parse(text, "session.toml", environment)?.build()?;
+//! # }
+//! # Ok::<(), session_kit::Error>(())
+//! ```
+//!
+//! | key | default | what it says, and what it costs |
+//! |---|---|---|
+//! | `shared` | | the name of the store that all nodes share, under `[stores]` |
+//! | `local` | `{ max_bytes = "64MiB", ttl = "30s" }` | how much memory the cache may take, about 1.1 KB for a session besides what it holds; and for how long a session stays in it. `ttl` frees memory and has nothing to do with staleness; it is no more than `session.absolute_timeout` |
+//! | `max_staleness` | `"2s"` | how long after a change was acknowledged a node may at most serve what was before, whatever fails; `"20ms"` to `"1m"`. Four echoes in that time through each primary, a script and a message each; a node that hears no announcements asks the shared store after that long |
+//! | `stale_if_error` | `"0s"` | for how much longer a node that cannot reach the shared store may serve what it has cached: it does not know of log-outs that others may have been acknowledged. At most `"1d"` |
 
 mod environment;
+mod layered;
 mod redis;
 mod settings;
+mod stores;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -104,6 +141,7 @@ use session_core::{Error, ErrorKind, Sessions, Store};
 use toml::{Table, Value};
 
 use self::settings::{SessionSettings, StoreSettings};
+use self::stores::Stores;
 
 /// A configuration that has been read: well-formed, and every setting known.
 #[derive(Debug)]
@@ -111,6 +149,8 @@ pub struct Config {
     origin: String,
     session: SessionSettings,
     stores: BTreeMap<String, StoreSettings>,
+    #[cfg(feature = "opentelemetry")]
+    meter: Option<opentelemetry::metrics::Meter>,
 }
 
 impl Config {
@@ -185,7 +225,26 @@ impl Config {
             let reason = "there is no such section; there are `session` and `stores`";
             return Err(Error::new(ErrorKind::Misconfigured, reason).with("field", name));
         }
-        Ok(Self { origin: origin.to_owned(), session, stores })
+        Ok(Self {
+            origin: origin.to_owned(),
+            session,
+            stores,
+            #[cfg(feature = "opentelemetry")]
+            meter: None,
+        })
+    }
+
+    /// Lets stores that count what they do report it: a layered one its
+    /// [instruments](crate::layered).
+    ///
+    /// # Default
+    ///
+    /// They report nothing.
+    #[cfg(feature = "opentelemetry")]
+    #[must_use]
+    pub fn meter(mut self, meter: opentelemetry::metrics::Meter) -> Self {
+        self.meter = Some(meter);
+        self
     }
 
     /// The sessions as configured. A store that is out of reach is no error: it is built all the
@@ -215,26 +274,10 @@ impl Config {
         &self,
         wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
     ) -> Result<Sessions, Error> {
-        // All of them, so that no mistake waits for the day on which a store is used.
-        let mut stores = BTreeMap::new();
-        for (name, settings) in &self.stores {
-            stores.insert(name.as_str(), settings.build(name)?);
-        }
-        let name = self.session.store();
-        match stores.remove(name) {
-            Some(store) => self.session.build(wrap(store)),
-            None => {
-                let known: Vec<&str> = stores.into_keys().collect();
-                let reason = format!("there is no such store; there are: {}", known.join(", "));
-                let error = Error::new(ErrorKind::Misconfigured, reason);
-                let error = error.with("field", "session.store");
-                Err(if looks_secret(name) {
-                    error
-                } else {
-                    error.with("value", format!("{name:?}"))
-                })
-            }
-        }
+        let mut stores = Stores::of(self);
+        let store = stores.named(self.session.store(), "session.store")?;
+        stores.build_all()?;
+        self.session.build(wrap(store))
     }
 }
 

@@ -14,7 +14,9 @@ use session_core::{
 };
 use toml::Value;
 
+use super::layered::LayeredSettings;
 use super::redis::RedisSettings;
+use super::stores::Stores;
 
 /// `[session]`
 #[derive(Debug, Deserialize)]
@@ -149,12 +151,14 @@ impl SessionSettings {
         self.compose(store).map_err(|error| error.within("session"))
     }
 
+    /// How long a session lives at most, unless it has timeouts of its own.
+    pub(super) fn absolute_timeout(&self) -> Duration {
+        self.absolute_timeout.unwrap_or(Timeouts::default().absolute())
+    }
+
     fn compose(&self, store: Arc<dyn Store>) -> Result<Sessions, Error> {
-        let default = Timeouts::default();
-        let timeouts = Timeouts::new(
-            self.idle_timeout.unwrap_or(default.idle()),
-            self.absolute_timeout.unwrap_or(default.absolute()),
-        )?;
+        let idle_timeout = self.idle_timeout.unwrap_or(Timeouts::default().idle());
+        let timeouts = Timeouts::new(idle_timeout, self.absolute_timeout())?;
         let mut limits = Limits::default();
         if let Some(bytes) = self.max_payload {
             limits = limits.with_max_payload(bytes)?;
@@ -316,6 +320,7 @@ impl RingSettings {
 pub(super) enum StoreSettings {
     Memory(MemorySettings),
     Redis(Box<RedisSettings>),
+    Layered(LayeredSettings),
 }
 
 #[derive(Debug, Deserialize)]
@@ -351,6 +356,7 @@ impl StoreSettings {
         match kind.as_str() {
             "memory" => Ok(Self::Memory(super::decode(&path, table)?)),
             "redis" => Ok(Self::Redis(Box::new(super::decode(&path, table)?))),
+            "layered" => Ok(Self::Layered(super::decode(&path, table)?)),
             _ => {
                 let reason = format!("there is no such kind; there are: {KINDS}");
                 let error = Error::new(ErrorKind::Misconfigured, reason);
@@ -364,16 +370,22 @@ impl StoreSettings {
         }
     }
 
-    pub(super) fn build(&self, name: &str) -> Result<Arc<dyn Store>, Error> {
+    pub(super) fn build(
+        &self,
+        name: &str,
+        stores: &mut Stores<'_>,
+    ) -> Result<Arc<dyn Store>, Error> {
         let built = match self {
             Self::Memory(settings) => settings.build(),
             Self::Redis(settings) => settings.build(),
+            // Its errors may be those of the store that it names.
+            Self::Layered(settings) => return settings.build(name, stores),
         };
         built.map_err(|error| error.within(&format!("stores.{name}")))
     }
 }
 
-const KINDS: &str = "memory, redis";
+const KINDS: &str = "memory, redis, layered";
 
 impl MemorySettings {
     #[cfg(feature = "memory")]
@@ -438,7 +450,7 @@ where
     })
 }
 
-fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
     required_size(deserializer).map(Some)
 }
 

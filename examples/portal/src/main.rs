@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
 use portal::Metrics;
+use session_kit::Sessions;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -17,6 +18,11 @@ use self::arguments::{Arguments, Asked, USAGE};
 /// How long requests may take to finish once the portal is to stop: a little more than the
 /// longest that it lets a client ask for.
 const DRAIN: Duration = Duration::from_secs(65);
+
+/// How long the store may take to write down what it has put off.
+const WRITE_DOWN: Duration = Duration::from_secs(5);
+
+const TOLD_TWICE: &str = "told to stop twice";
 
 /// For an exit status: what was asked for makes no sense.
 const MISUSE: u8 = 2;
@@ -55,9 +61,9 @@ type Failure = Box<dyn std::error::Error>;
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { config, listen, debug_headers } = arguments;
     let metrics = Metrics::new()?;
-    let config = portal::config(config.as_deref())?;
+    let config = portal::config(config.as_deref())?.meter(metrics.meter());
     let sessions = config.build_with(|store| metrics.around(store))?;
-    let app = portal::app(sessions, metrics, debug_headers);
+    let app = portal::app(sessions.clone(), metrics, debug_headers);
 
     // Before anybody is told that the portal is ready, and may stop it.
     let mut signals = Signals::new()?;
@@ -83,7 +89,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         signals.next().await;
         drop(stop);
         tokio::select! {
-            () = signals.next() => Err("told to stop twice".into()),
+            () = signals.next() => Err(Failure::from(TOLD_TWICE)),
             () = tokio::time::sleep(DRAIN) => {
                 // Of clients that do not finish what they send, nothing is left to wait for.
                 tracing::warn!("some requests did not end in time");
@@ -92,8 +98,24 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
     };
     tokio::select! {
-        served = server => Ok(served?),
-        ended = impatience => ended,
+        served = server => served?,
+        ended = impatience => ended?,
+    }
+    tokio::select! {
+        () = write_down(&sessions) => Ok(()),
+        () = signals.next() => Err(TOLD_TWICE.into()),
+    }
+}
+
+/// Touches that the store has put off. All else was saved before it was answered, so that a store
+/// that cannot be reached any more keeps nobody from stopping.
+async fn write_down(sessions: &Sessions) {
+    match tokio::time::timeout(WRITE_DOWN, sessions.flush()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "that some sessions were in use was not written down");
+        }
+        Err(_) => tracing::warn!("that some sessions were in use was not written down in time"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use opentelemetry::metrics::{Histogram, MeterProvider as _};
+use opentelemetry::metrics::{Histogram, Meter, MeterProvider as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
@@ -17,6 +17,7 @@ pub struct Metrics {
     registry: Registry,
     /// Instruments are silent once this is gone.
     _provider: SdkMeterProvider,
+    meter: Meter,
     operations: Histogram<f64>,
     requests: Histogram<f64>,
 }
@@ -50,12 +51,17 @@ impl Metrics {
         );
         let requests =
             histogram("http.server.request.duration", "Duration of HTTP requests", HTTP_BOUNDARIES);
-        Ok(Self { registry, _provider: provider, operations, requests })
+        Ok(Self { registry, _provider: provider, meter, operations, requests })
     }
 
     /// The same store, with its calls counted and timed.
     pub fn around(&self, store: Arc<dyn Store>) -> Arc<dyn Store> {
         Arc::new(Metered::new(store, self.operations.clone()))
+    }
+
+    /// For stores that report what they do by themselves.
+    pub fn meter(&self) -> Meter {
+        self.meter.clone()
     }
 
     pub(crate) fn requests(&self) -> &Histogram<f64> {

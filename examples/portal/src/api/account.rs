@@ -77,11 +77,10 @@ pub(super) async fn me(
     Checked(Query(query)): Checked<Query<MeQuery>>,
     session: LazySession,
 ) -> Result<axum::Json<Me>, Failure> {
-    let consistency = match query.consistency {
-        Some(AskedConsistency::Strong) => Consistency::Strong,
-        None => Consistency::default(),
+    let session = match query.consistency {
+        Some(AskedConsistency::Strong) => session.load_with(Consistency::Strong).await?,
+        None => session.load().await?,
     };
-    let session = session.load_with(consistency).await?;
     let subject = session.subject().ok_or(Failure::NoSession)?;
     Ok(axum::Json(Me {
         user: subject.as_str().to_owned(),

@@ -2,8 +2,11 @@
 
 mod browser;
 mod client;
+mod configured;
 mod contract;
 mod driver;
+mod layered;
+mod nodes;
 mod outage;
 mod patience;
 mod process;

@@ -3,19 +3,29 @@
 use serde_json::json;
 use session_testkit::servers::Redis;
 
-use super::{Configured, RECOVERY, config_for, expect_outage, until_ready};
+use super::config_for;
+use crate::client::Client;
+use crate::configured::{Configured, RECOVERY, expect_outage, until_ready};
 
 #[tokio::test]
 async fn it_serves_and_recovers_by_itself() {
+    let (_redis, _configured, mut client) = started_before(config_for).await;
+    client.get("/api/me").await.expect(200);
+}
+
+/// A portal that was started before its store, which is there now, and somebody who is signed in.
+pub(crate) async fn started_before(
+    config: impl Fn(&Redis) -> String,
+) -> (Redis, Configured, Client) {
     let redis =
         Redis::builder().config("appendonly", "yes").config("appendfsync", "always").start().await;
     // Somebody signs in on another day.
-    let earlier = Configured::start(&config_for(&redis)).await;
+    let earlier = Configured::start(&config(&redis)).await;
     let cookie = earlier.portal.signed_in("u1002").await.cookie().expect("a cookie").to_owned();
     drop(earlier);
     redis.kill();
 
-    let configured = Configured::start(&config_for(&redis)).await;
+    let configured = Configured::start(&config(&redis)).await;
     let portal = &configured.portal;
     let mut client = portal.client();
     client.get("/healthz").await.expect(200);
@@ -39,10 +49,10 @@ async fn it_serves_and_recovers_by_itself() {
 
     redis.restart().await;
     let took = until_ready(portal, RECOVERY).await;
-    client.log_in("u1001").await;
-    client.get("/api/me").await.expect(200);
-    known.get("/api/me").await.expect(200).expect_no_cookie();
     println!("ready {took:?} after Redis was");
+    client.log_in("u1001").await;
+    known.get("/api/me").await.expect(200).expect_no_cookie();
+    (redis, configured, client)
 }
 
 #[tokio::test]

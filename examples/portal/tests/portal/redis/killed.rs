@@ -3,8 +3,9 @@
 use session_testkit::servers::Redis;
 use tokio::time::Instant;
 
+use super::config_for;
 use super::load::{Load, statuses};
-use super::{Configured, RECOVERY, config_for, expect_outage, until_ready};
+use crate::configured::{Configured, RECOVERY, expect_outage, until_ready};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_acknowledged_write_is_lost() {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, interval};
 
-use super::expect_outage;
 use crate::client::Client;
+use crate::configured::expect_outage;
 use crate::patience::until_within;
 use crate::process::Portal;
 

@@ -3,8 +3,9 @@
 use session_testkit::servers::Redis;
 use tokio::time::{Duration, Instant};
 
+use super::config_for;
 use super::load::{Load, statuses};
-use super::{Configured, RECOVERY, config_for, expect_outage, until_ready};
+use crate::configured::{Configured, RECOVERY, expect_outage, until_ready};
 use crate::patience::until;
 
 /// The deadline of a call, and as much again for whoever has to wait for a processor.

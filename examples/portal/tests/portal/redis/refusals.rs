@@ -3,8 +3,9 @@
 use serde_json::json;
 use session_testkit::servers::Redis;
 
-use super::{Configured, RECOVERY, config_for, expect_outage, until_signed_out};
+use super::config_for;
 use crate::client::Client;
+use crate::configured::{Configured, RECOVERY, expect_outage, until_signed_out};
 use crate::patience::until;
 
 #[tokio::test]

@@ -2,7 +2,9 @@
 
 use session_testkit::servers::{Cluster, Redis, Sentinel};
 
-use super::{Configured, expect_outage, until_ready, until_signed_in, until_signed_out};
+use crate::configured::{
+    Configured, expect_outage, until_ready, until_signed_in, until_signed_out,
+};
 use crate::patience::until;
 use crate::process::DEADLINE;
 
@@ -43,14 +45,14 @@ fn single_sample(primary: &Redis) -> String {
     replaced(SAMPLE, "127.0.0.1:6379", &primary.address().to_string())
 }
 
-pub(super) fn sentinel_sample(sentinel: &Sentinel) -> String {
+pub(crate) fn sentinel_sample(sentinel: &Sentinel) -> String {
     let nodes = sentinel.nodes();
     let sample = replaced(&replaced(SAMPLE, URL, ""), "# sentinel", "sentinel");
     let sample = replaced(&sample, "127.0.0.1:26379", &nodes[0]);
     replaced(&replaced(&sample, "127.0.0.1:26380", &nodes[1]), "mymaster", sentinel.master())
 }
 
-pub(super) fn cluster_sample(cluster: &Cluster) -> String {
+pub(crate) fn cluster_sample(cluster: &Cluster) -> String {
     let nodes = cluster.nodes();
     let sample = replaced(&replaced(SAMPLE, URL, ""), "# cluster", "cluster");
     replaced(&replaced(&sample, "127.0.0.1:7000", &nodes[0]), "127.0.0.1:7001", &nodes[1])

@@ -6,29 +6,36 @@ use session_testkit::http::{Target, scenarios};
 use session_testkit::servers::{Cluster, Redis, Sentinel};
 use tokio::sync::Semaphore;
 
-use super::{Configured, config_for, samples, until_ready};
+use super::{config_for, samples};
+use crate::configured::{Configured, until_ready};
 use crate::process::{DEADLINE, Portal};
 
 /// A server and a portal for each scenario.
+pub(crate) struct Server {
+    target: Target,
+    _configured: Configured,
+    _redis: Redis,
+}
+
+impl Server {
+    pub(crate) async fn start(config: impl FnOnce(&Redis) -> String) -> Self {
+        let redis = Redis::start().await;
+        let configured = Configured::start_with(&config(&redis), &[PATIENT]).await;
+        Self { target: target(&configured.portal), _configured: configured, _redis: redis }
+    }
+}
+
+impl AsRef<Target> for Server {
+    fn as_ref(&self) -> &Target {
+        &self.target
+    }
+}
+
 mod single {
-    use super::{Configured, Redis, Target, config_for, target};
-
-    struct Server {
-        target: Target,
-        _configured: Configured,
-        _redis: Redis,
-    }
-
-    impl AsRef<Target> for Server {
-        fn as_ref(&self) -> &Target {
-            &self.target
-        }
-    }
+    use super::{Server, config_for};
 
     async fn server() -> Server {
-        let redis = Redis::start().await;
-        let configured = Configured::start_with(&config_for(&redis), &[super::PATIENT]).await;
-        Server { target: target(&configured.portal), _configured: configured, _redis: redis }
+        Server::start(config_for).await
     }
 
     session_testkit::http_tests!(server);
@@ -54,7 +61,7 @@ fn target(portal: &Portal) -> Target {
     Target::new(portal.address(), "id").with_schedules(100)
 }
 
-async fn play_on(config: &str) {
+pub(crate) async fn play_on(config: &str) {
     let configured = Configured::start_with(config, &[PATIENT, PATIENT_WITH_REPLICAS]).await;
     until_ready(&configured.portal, DEADLINE).await;
     play_all(&target(&configured.portal)).await;

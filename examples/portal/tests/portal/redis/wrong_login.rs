@@ -2,7 +2,8 @@
 
 use session_testkit::servers::{Certificates, Redis};
 
-use super::{Configured, RECOVERY, config_at, expect_outage, until_ready};
+use super::config_at;
+use crate::configured::{Configured, RECOVERY, expect_outage, until_ready};
 use crate::process::{DEADLINE, Directory};
 
 /// Part of each secret here, which nobody may ever read again.
