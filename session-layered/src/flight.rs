@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 use session_core::{Consistency, Error, Key, Load, Record};
+use tracing::Instrument as _;
 
 use crate::boot_clock::BootTime;
 use crate::fill::Ticket;
@@ -62,7 +63,8 @@ impl Node {
             let loaded = node.store.load(key, load).await?;
             node.land(key, &with, None, loaded).await
         };
-        let flight = flight.boxed().shared();
+        let span = tracing::debug_span!("session.cache.load", ?key);
+        let flight = flight.instrument(span).boxed().shared();
         if let Some(weak) = flight.downgrade() {
             // Another flight of this key has admitted nobody: it is over, or of before.
             locked.state.flights.retain(|flight| flight.key != *key);

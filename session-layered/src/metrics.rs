@@ -27,8 +27,33 @@ const LAGS: &[f64] = &[
     1.0, 2.0,
 ];
 
-/// A count, the attribute that tells it from others of the same instrument, and its value.
+/// The attribute that tells a count from others of the same instrument, and its value.
 type Counted = (&'static str, fn(&Stats) -> u64);
+
+/// The name, the unit and the description of an instrument, and its value.
+type Single = (&'static str, &'static str, &'static str, fn(&Stats) -> u64);
+
+const COUNTERS: &[Single] = &[
+    ("session.cache.joined", "{read}", "Reads that shared another one's answer", |stats| {
+        stats.joined
+    }),
+    ("session.cache.subscriptions", "{subscription}", "Subscriptions begun", |stats| {
+        stats.subscriptions
+    }),
+    ("session.cache.epochs", "{epoch}", "Times that the shared store was another", |stats| {
+        stats.other_epochs
+    }),
+    ("session.cache.echoes.failed", "{echo}", "Echoes that could not be sent", |stats| {
+        stats.echoes_failed
+    }),
+    ("session.cache.risen", "{session}", "Removed sessions that came back", |stats| stats.risen),
+];
+
+const GAUGES: &[Single] = &[
+    ("session.cache.entries", "{session}", "Sessions cached", |stats| stats.entries),
+    ("session.cache.size", "By", "What they weigh", |stats| stats.bytes),
+    ("session.cache.touches.waiting", "{touch}", "Not sent yet", |stats| stats.touches.waiting),
+];
 
 const READS: &[Counted] = &[
     ("hit", |stats| stats.hits),
@@ -61,16 +86,10 @@ impl Metered {
         self.counter("session.cache.fills", "Records read or written", &of, "result", FILLS);
         self.counter("session.cache.changes", "Changes heard of", &of, "result", CHANGES);
         self.counter("session.cache.touches", "Touches that could wait", &of, "result", TOUCHES);
-        let plain: &[(&'static str, &'static str, fn(&Stats) -> u64)] = &[
-            ("session.cache.joined", "Reads that shared another one's", |stats| stats.joined),
-            ("session.cache.subscriptions", "Subscriptions begun", |stats| stats.subscriptions),
-            ("session.cache.epochs", "Times the data was another", |stats| stats.other_epochs),
-            ("session.cache.echoes.failed", "Echoes not sent", |stats| stats.echoes_failed),
-            ("session.cache.risen", "Removed sessions that came back", |stats| stats.risen),
-        ];
-        for (name, description, value) in plain {
+        for (name, unit, description, value) in COUNTERS {
             let (of, value) = (of.clone(), *value);
-            let counter = self.0.u64_observable_counter(*name).with_description(*description);
+            let counter = self.0.u64_observable_counter(*name).with_unit(*unit);
+            let counter = counter.with_description(*description);
             counter.with_callback(move |to| observe(&of, to, value)).build();
         }
         self.gauges(&of);
@@ -100,14 +119,7 @@ impl Metered {
     }
 
     fn gauges(&self, of: &Weak<Node>) {
-        let gauges: &[(&'static str, &'static str, &'static str, fn(&Stats) -> u64)] = &[
-            ("session.cache.entries", "{session}", "Sessions cached", |stats| stats.entries),
-            ("session.cache.size", "By", "What they weigh", |stats| stats.bytes),
-            ("session.cache.touches.waiting", "{touch}", "Not sent yet", |stats| {
-                stats.touches.waiting
-            }),
-        ];
-        for (name, unit, description, value) in gauges {
+        for (name, unit, description, value) in GAUGES {
             let (of, value) = (of.clone(), *value);
             let gauge = self.0.u64_observable_gauge(*name).with_unit(*unit);
             let gauge = gauge.with_description(*description);

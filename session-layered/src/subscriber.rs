@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use session_core::{Epoch, Error, ErrorKind, Event, Subscription};
 use tokio::time::{Instant, sleep, sleep_until};
+use tracing::Instrument as _;
 
 use crate::boot_clock::BootTime;
 use crate::lane::{Leased, Subscribed};
@@ -34,7 +35,9 @@ pub(crate) async fn listen(node: Arc<Node>, lane: Arc<Leased>) {
                 lane.begin_subscription();
                 node.counters.add(Count::Subscribed);
                 let begun = Instant::now();
-                let error = subscriber.hear(subscription).await;
+                let (lane, number) = (lane.lane.0, lane.subscription());
+                let span = tracing::info_span!("session.cache.subscription", lane, number);
+                let error = subscriber.hear(subscription).instrument(span).await;
                 tracing::warn!(%error, "a subscription has ended; the cache is passed by until there is another");
                 if begun.elapsed() > LONGEST_PAUSE {
                     pause = FIRST_PAUSE;

@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use session_core::{Error, Key, Timestamp, Touch, Touched};
 use tokio::sync::Notify;
+use tracing::Instrument as _;
 
+use crate::boot_clock::BootTime;
 use crate::cache::Entry;
 use crate::node::Node;
 use crate::stats::Count;
@@ -37,8 +39,13 @@ pub(crate) struct TouchQueue {
     len: AtomicUsize,
     arrived: Notify,
     many: Notify,
-    /// One batch at a time.
-    sending: tokio::sync::Mutex<()>,
+    /// One batch at a time; the latest failure is everybody's who waited for it.
+    sending: tokio::sync::Mutex<Option<Failed>>,
+}
+
+struct Failed {
+    at: BootTime,
+    error: Error,
 }
 
 #[derive(Clone)]
@@ -138,11 +145,12 @@ impl Node {
         is_queued
     }
 
-    /// Returns once no touch of this session waits to be sent. If the shared store cannot be
-    /// reached, whatever comes next will find out.
+    /// Returns once no touch of this session waits to be sent. If the shared store could not be
+    /// reached a moment ago, whatever comes next will find out.
     pub(crate) async fn settle(&self, key: &Key) {
+        let since = BootTime::now().minus(PAUSE_AFTER_FAILURE);
         while self.touches.contains(key) {
-            if self.send_touches().await.is_err() {
+            if self.send_touches(since).await.is_err() {
                 return;
             }
         }
@@ -150,15 +158,19 @@ impl Node {
 
     /// Sends all touches that wait.
     pub(crate) async fn flush_touches(&self) -> Result<(), Error> {
+        let since = BootTime::now();
         while self.touches.len() > 0 {
-            self.send_touches().await?;
+            self.send_touches(since).await?;
         }
         Ok(())
     }
 
-    /// Sends one batch.
-    async fn send_touches(&self) -> Result<(), Error> {
-        let _turn = self.touches.sending.lock().await;
+    /// Sends one batch, unless that has failed `since`: nobody waits for one deadline after another.
+    async fn send_touches(&self, since: BootTime) -> Result<(), Error> {
+        let mut failed = self.touches.sending.lock().await;
+        if let Some(failed) = failed.as_ref().filter(|failed| failed.at >= since) {
+            return Err(failed.error.clone());
+        }
         let batch = self.touches.batch();
         let touches: Vec<Touch> = batch
             .iter()
@@ -167,10 +179,12 @@ impl Node {
         if touches.is_empty() {
             return Ok(());
         }
-        let answers = match self.store.touch(&touches).await {
+        let span = tracing::debug_span!("session.cache.touches", count = touches.len());
+        let answers = match self.store.touch(&touches).instrument(span).await {
             Ok(answers) => answers,
             Err(error) => {
                 self.give_up_on_ended(&batch);
+                *failed = Some(Failed { at: BootTime::now(), error: error.clone() });
                 return Err(error);
             }
         };
