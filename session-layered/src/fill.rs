@@ -12,24 +12,11 @@ use crate::stats::Count;
 
 /// What was so before a load was sent: if it still is when the answer is there, the answer may be
 /// kept.
-#[derive(Clone)]
 pub(crate) struct Ticket {
-    generation: u64,
+    pub(crate) generation: u64,
     /// The entry will be dead as soon as there is another subscription. `None` if nobody would
     /// tell of changes: then nothing is kept.
     pub(crate) under: Option<Subscribed>,
-}
-
-impl Ticket {
-    /// Whether nothing has changed between the two.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let is_same_subscription = match (&self.under, &other.under) {
-            (Some(one), Some(other)) => one.is_same(other),
-            (None, None) => true,
-            _ => false,
-        };
-        self.generation == other.generation && is_same_subscription
-    }
 }
 
 impl Node {
@@ -99,11 +86,20 @@ impl Node {
             return;
         }
         match (record, &ticket.under) {
-            (Some(record), Some(under)) => {
+            // Of two loads the one that was sent later may land first.
+            (Some(record), Some(under)) if !self.has_later(key, &record, under) => {
                 self.cache.insert(*key, Arc::new(Entry::new(record, under.clone())));
                 self.counters.add(Count::Filled);
             }
+            (Some(_), Some(_)) => self.counters.add(Count::FillRefused),
             _ => self.cache.remove(key),
         }
+    }
+
+    fn has_later(&self, key: &Key, record: &Record, under: &Subscribed) -> bool {
+        let cached = self.cache.peek(key);
+        cached.is_some_and(|entry| {
+            entry.under.is_same(under) && entry.record.revision > record.revision
+        })
     }
 }

@@ -9,7 +9,6 @@ use session_core::{Consistency, Error, Key, Load, Record};
 use tracing::Instrument as _;
 
 use crate::boot_clock::BootTime;
-use crate::fill::Ticket;
 use crate::node::Node;
 use crate::stats::Count;
 
@@ -24,17 +23,17 @@ pub(crate) type Landed = Result<Option<Arc<Record>>, Error>;
 pub(crate) struct Departed {
     id: u64,
     key: Key,
-    ticket: Ticket,
+    generation: u64,
     at: BootTime,
     flight: WeakShared<BoxFuture<'static, Landed>>,
 }
 
 impl Departed {
-    /// Whether who asks now, and would get `ticket`, may have the same answer. Nothing that was
-    /// acknowledged more than `max_staleness` ago can be missing in it.
-    fn admits(&self, key: &Key, ticket: &Ticket, max_staleness: Duration) -> bool {
+    /// Whether who asks now may have the same answer. Nothing that this node has changed or heard
+    /// of can be missing in it, and nothing that was acknowledged more than `max_staleness` ago.
+    fn admits(&self, key: &Key, generation: u64, max_staleness: Duration) -> bool {
         self.key == *key
-            && self.ticket.is_same(ticket)
+            && self.generation == generation
             && BootTime::now().since(self.at) < max_staleness
     }
 }
@@ -49,19 +48,20 @@ impl Node {
     fn board(self: &Arc<Self>, key: &Key) -> Flight {
         let ticket = self.ticket(key);
         let mut locked = self.stripes.of(key).lock();
-        let admits = |flight: &&Departed| flight.admits(key, &ticket, self.max_staleness);
-        let departed = locked.state.flights.iter().find(admits);
+        let generation = ticket.generation;
+        let mut departed = locked.state.flights.iter();
+        let departed = departed.find(|it| it.admits(key, generation, self.max_staleness));
         if let Some(flight) = departed.and_then(|departed| departed.flight.upgrade()) {
             self.counters.add(Count::Joined);
             return flight;
         }
         let id = locked.state.next_id();
-        let (landing, with) = (Landing { node: Arc::clone(self), key: *key, id }, ticket.clone());
+        let landing = Landing { node: Arc::clone(self), key: *key, id };
         let flight = async move {
             let Landing { node, key, .. } = &landing;
             let load = Load::default().consistency(Consistency::Strong);
             let loaded = node.store.load(key, load).await?;
-            node.land(key, &with, None, loaded).await
+            node.land(key, &ticket, None, loaded).await
         };
         let span = tracing::debug_span!("session.cache.load", ?key);
         let flight = flight.instrument(span).boxed().shared();
@@ -69,7 +69,7 @@ impl Node {
             // Another flight of this key has admitted nobody: it is over, or of before.
             locked.state.flights.retain(|flight| flight.key != *key);
             let (key, at) = (*key, BootTime::now());
-            locked.state.flights.push(Departed { id, key, ticket, at, flight: weak });
+            locked.state.flights.push(Departed { id, key, generation, at, flight: weak });
         }
         flight
     }

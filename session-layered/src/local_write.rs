@@ -40,23 +40,42 @@ impl Node {
 
 impl LocalWrite<'_> {
     /// The shared store has stored `record` at this revision. From now on this node serves nothing
-    /// older. It keeps what it wrote unless somebody else's later change is known.
+    /// older. It keeps what it wrote unless somebody's later change is known.
     pub(crate) fn acknowledged(self, revision: Revision, record: &Record) {
+        self.keep(Change::Revision(revision), revision, record);
+    }
+
+    /// As [`acknowledged`](Self::acknowledged), of a session that is new. Whatever this node knows of
+    /// the key, or is still writing to it, belongs to a session that has ended: revisions begin anew.
+    pub(crate) fn created(self, revision: Revision, record: &Record) {
+        self.node.tombstones.lift(&self.key);
+        self.keep(Change::Removed, revision, record);
+    }
+
+    fn keep(self, before: Change, revision: Revision, record: &Record) {
         let Self { node, key, id, ref under } = self;
         node.touches.forget(&key);
-        node.tombstones.lift(&key);
         let mut locked = node.stripes.of(&key).lock();
         let seen = locked.finish(id);
-        locked.tell(&key, Change::Revision(revision));
-        node.cache.remove(&key);
+        locked.tell(&key, before);
+        let cached = node.cache.peek(&key);
+        let is_behind = cached.is_some_and(|entry| {
+            entry.record.revision > revision && !outdates(before, entry.record.revision)
+        });
+        // Its own announcement, which often comes before its reply, is no later one.
+        let is_overtaken = is_behind || seen.is_some_and(|seen| outdates(seen, revision));
         match under {
-            // Its own announcement, which often comes before its reply, is no later one.
-            Some(under) if !seen.is_some_and(|seen| outdates(seen, revision)) => {
+            Some(under) if !is_overtaken => {
                 let record = Arc::new(Record { revision, ..record.clone() });
                 node.cache.insert(key, Arc::new(Entry::new(record, under.clone())));
                 node.counters.add(Count::Filled);
             }
-            _ => node.counters.add(Count::FillRefused),
+            _ => {
+                if !is_behind {
+                    node.cache.remove(&key);
+                }
+                node.counters.add(Count::FillRefused);
+            }
         }
         locked.advance();
     }

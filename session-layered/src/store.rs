@@ -102,7 +102,7 @@ impl Store for Layered {
         let write = node.begin_write(key);
         let created = node.store.create(key, record).await?;
         if let Created::Created(revision) = created {
-            write.acknowledged(revision, record);
+            write.created(revision, record);
         }
         Ok(created)
     }
@@ -138,7 +138,7 @@ impl Store for Layered {
         match &rotated {
             Replaced::Replaced(revision) => {
                 node.removed(from);
-                write.acknowledged(*revision, record);
+                write.created(*revision, record);
             }
             refused => node.refused(from, refused),
         }

@@ -6,6 +6,7 @@ mod conformance;
 mod elsewhere;
 mod fixture;
 mod flights;
+mod muffled;
 mod own_writes;
 mod redis;
 mod settings;
