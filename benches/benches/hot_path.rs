@@ -13,9 +13,12 @@ use divan::Bencher;
 use http::Request;
 use session_axum::{Session, SessionLayer};
 use session_core::{
-    Key, KeyRing, Load, Namespace, OsEntropy, SessionCookie, Sessions, Store as _, Token,
+    Clock as _, Key, KeyRing, Load, Namespace, OsEntropy, SessionCookie, Sessions, Store as _,
+    SystemClock, Token,
 };
+use session_layered::Layered;
 use session_memory::MemoryStore;
+use session_testkit::sample;
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
 
@@ -73,6 +76,26 @@ fn memory_load(bencher: Bencher<'_, '_>) {
     let token = live.cookie.split_once('=').and_then(|(_, text)| Token::parse(text.as_bytes()));
     let key = Key::of(&token.expect("a token"), live.sessions.namespace());
     bencher.bench_local(|| runtime.block_on(live.store.load(&key, Load::default())));
+}
+
+/// From the cache; the tasks that keep its lease run beside it.
+#[divan::bench(sample_size = 256)]
+fn layered_load(bencher: Bencher<'_, '_>) {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(1).enable_all().build().expect("a runtime");
+    let (key, store) = runtime.block_on(async {
+        let store = Layered::builder(MemoryStore::new()).build().expect("a store");
+        while store.stats().lease_left.is_zero() {
+            tokio::task::yield_now().await;
+        }
+        let (key, record) = (sample::key(), sample::record(SystemClock.now()));
+        store.create(&key, &record).await.expect("a session");
+        (key, store)
+    });
+    let before = store.stats();
+    bencher.bench_local(|| runtime.block_on(store.load(&key, Load::default())));
+    let after = store.stats();
+    assert_eq!(after.misses, before.misses, "every load was answered from the cache");
 }
 
 #[divan::bench(sample_size = 256)]
