@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use session_core::{Error, Key, Timestamp, Touch, Touched};
 use tokio::sync::Notify;
 use tracing::Instrument as _;
@@ -171,20 +172,26 @@ impl Node {
         if let Some(failed) = failed.as_ref().filter(|failed| failed.at >= since) {
             return Err(failed.error.clone());
         }
-        let batch = self.touches.batch();
-        let touches: Vec<Touch> = batch
-            .iter()
-            .map(|(key, touch)| Touch { key: *key, idle_deadline: touch.idle_deadline })
-            .collect();
-        if touches.is_empty() {
-            return Ok(());
+        // By primary, so that one which is out of reach does not keep the others' from theirs.
+        let mut lanes: HashMap<_, Vec<_>> = HashMap::new();
+        for (key, touch) in self.touches.batch() {
+            lanes.entry(self.backplane.lane_of(&key)).or_default().push((key, touch));
         }
+        let sent = join_all(lanes.into_values().map(|batch| self.send_to_one(batch))).await;
+        let Some(error) = sent.into_iter().find_map(Result::err) else { return Ok(()) };
+        *failed = Some(Failed { at: BootTime::now(), error: error.clone() });
+        Err(error)
+    }
+
+    async fn send_to_one(&self, batch: Vec<(Key, Waiting)>) -> Result<(), Error> {
+        let to_touch =
+            |(key, touch): &(Key, Waiting)| Touch { key: *key, idle_deadline: touch.idle_deadline };
+        let touches: Vec<Touch> = batch.iter().map(to_touch).collect();
         let span = tracing::debug_span!("session.cache.touches", count = touches.len());
         let answers = match self.store.touch(&touches).instrument(span).await {
             Ok(answers) => answers,
             Err(error) => {
                 self.give_up_on_ended(&batch);
-                *failed = Some(Failed { at: BootTime::now(), error: error.clone() });
                 return Err(error);
             }
         };

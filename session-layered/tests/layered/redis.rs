@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use session_core::{Load, Loaded, Source, Store as _};
+use session_core::{Clock as _, Load, Loaded, Source, Store as _, SystemClock, Touch};
 use session_layered::Layered;
 use session_redis::{RedisStore, Topology};
 use session_testkit::proxy::{Direction, Fault, Proxy};
@@ -254,7 +254,11 @@ async fn in_a_cluster_each_primary_has_its_own_lease() {
         let revision = create(&node, &key, &record()).await;
         sessions.push((key, revision, backplane.lane_of(&key).unwrap()));
     }
+    let idle_deadline = SystemClock.now().plus(Duration::from_secs(2 * 3_600));
+    let touches: Vec<Touch> =
+        sessions.iter().map(|(key, ..)| Touch { key: *key, idle_deadline }).collect();
     stopped.pause();
+    node.touch(&touches).await.unwrap();
     eventually("its lease runs out", async || node.stats().lease_left.is_zero()).await;
     let (mut local, mut refused) = (Vec::new(), Vec::new());
     for (key, _, lane) in &sessions {
@@ -264,11 +268,14 @@ async fn in_a_cluster_each_primary_has_its_own_lease() {
             Err(_) => refused.push(*lane),
         }
     }
-    refused.dedup();
     refused.sort();
     refused.dedup();
     assert_eq!(refused.len(), 1, "only what lies on the primary that is stopped");
     assert!(!local.is_empty() && !local.contains(&refused[0]));
+
+    let elsewhere = sessions.iter().filter(|(_, _, lane)| *lane != refused[0]).count() as u64;
+    assert_eq!(node.stats().touches.sent, elsewhere, "touches of what lies elsewhere were sent");
     stopped.resume();
     until_leased(&node).await;
+    eventually("the others", async || node.stats().touches.waiting == 0).await;
 }
