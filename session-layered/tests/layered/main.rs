@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test panics where a program would answer")]
 
 mod bad_input;
+mod capacity;
 mod conformance;
 mod elsewhere;
 mod fixture;
