@@ -60,7 +60,7 @@ impl Kind {
     pub(super) async fn strike(self, site: &Site, history: &History, rng: &mut Rng) {
         let node = &site.nodes[rng.usize(..site.nodes.len())];
         // Shorter than the bound on staleness, longer, and longer than nodes wait for an echo.
-        let length = Duration::from_millis(rng.u64(300..1_300));
+        let length = Duration::from_millis(rng.u64(300..1_200));
         let delay = Fault::Delay(Duration::from_millis(rng.u64(20..150)));
         match self {
             Self::NodeStopped => {

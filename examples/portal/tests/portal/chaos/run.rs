@@ -33,7 +33,7 @@ pub(super) struct Phase {
 const RECOVERY: Duration = Duration::from_secs(10);
 
 /// Between two faults: longer than it may take until a change is known everywhere.
-const CALM: Duration = Duration::from_millis(600);
+const CALM: Duration = Duration::from_millis(500);
 
 /// The seed of a run, which may be given as `CHAOS_SEED`.
 pub(super) fn seed() -> u64 {
