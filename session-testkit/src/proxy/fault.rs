@@ -1,5 +1,7 @@
 //! What can go wrong with connections.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What goes wrong with the connections through a [`Proxy`](super::Proxy).
@@ -47,9 +49,11 @@ impl Direction {
 }
 
 /// What holds at the moment. Whoever acts by it looks at it while it cannot change.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct State {
     pub(super) fault: Option<Fault>,
+    /// The connections that it concerns, by where the server sees them come from. `None`: all.
+    pub(super) only: Option<Arc<[SocketAddr]>>,
     /// How often it has been changed.
     pub(super) generation: u64,
 }
@@ -57,5 +61,11 @@ pub(super) struct State {
 impl State {
     pub(super) fn severs(&self) -> bool {
         self.fault.is_some_and(Fault::severs)
+    }
+
+    /// What goes wrong with the connection that the server sees come from `seen_as`.
+    pub(super) fn fault_of(&self, seen_as: SocketAddr) -> Option<Fault> {
+        let is_concerned = self.only.as_ref().is_none_or(|only| only.contains(&seen_as));
+        self.fault.filter(|_| is_concerned)
     }
 }

@@ -80,7 +80,20 @@ impl Proxy {
     ///
     /// If the runtime that the proxy was started on has ended.
     pub async fn set(&self, fault: Fault) {
-        self.change(Some(fault)).await;
+        self.change(Some(fault), None).await;
+    }
+
+    /// As [`set`](Self::set), for these connections alone: all is well with others, and with those to
+    /// come. They are told apart by the addresses that the server sees them come from, which is what
+    /// Redis lists in `CLIENT LIST`.
+    ///
+    /// # Panics
+    ///
+    /// As [`set`](Self::set), and if the fault is [`Fault::Refuse`] or [`Fault::Reset`]: those are
+    /// about the port.
+    pub async fn set_on(&self, connections: &[SocketAddr], fault: Fault) {
+        assert!(!fault.severs(), "{fault:?} concerns all connections");
+        self.change(Some(fault), Some(connections.into())).await;
     }
 
     /// From now on all is well. What was held back is delivered.
@@ -89,7 +102,7 @@ impl Proxy {
     ///
     /// As [`set`](Self::set).
     pub async fn heal(&self) {
-        self.change(None).await;
+        self.change(None, None).await;
     }
 
     /// How many connections are open.
@@ -105,15 +118,16 @@ impl Proxy {
         self.accepted.load(Ordering::SeqCst)
     }
 
-    async fn change(&self, fault: Option<Fault>) {
+    async fn change(&self, fault: Option<Fault>, only: Option<Arc<[SocketAddr]>>) {
         const ENDED: &str = "the runtime that the proxy was started on has ended";
 
         let _turn = self.turn.lock().await;
         self.state.send_modify(|state| {
             state.fault = fault;
+            state.only = only;
             state.generation += 1;
         });
-        let State { generation, .. } = *self.state.borrow();
+        let generation = self.state.borrow().generation;
         let mut adopted = self.adopted.clone();
         adopted.wait_for(|adopted| *adopted >= generation).await.expect(ENDED);
         if fault.is_some_and(Fault::severs) {
@@ -149,7 +163,7 @@ impl Acceptor {
                     if changed.is_err() {
                         return;
                     }
-                    let State { fault, generation } = *self.state.borrow_and_update();
+                    let State { fault, generation, .. } = *self.state.borrow_and_update();
                     listener = match listener {
                         _ if fault == Some(Fault::Refuse) => None,
                         None => Some(listen(self.address).expect("listening on a port that is ours")),

@@ -1,5 +1,7 @@
 //! What a fault lets through, and when.
 
+use std::net::SocketAddr;
+
 use tokio::time::{Duration, Instant};
 
 use super::fault::{Direction, Fault, State};
@@ -8,6 +10,8 @@ use super::fault::{Direction, Fault, State};
 #[derive(Debug)]
 pub(super) struct Gate {
     direction: Direction,
+    /// Where the server sees the connection come from.
+    seen_as: SocketAddr,
     generation: u64,
     /// Bytes that went through since the fault was set.
     passed: u64,
@@ -29,17 +33,18 @@ pub(super) enum Verdict {
 }
 
 impl Gate {
-    pub(super) fn new(direction: Direction) -> Self {
-        Self { direction, generation: 0, passed: 0, last: None }
+    pub(super) fn new(direction: Direction, seen_as: SocketAddr) -> Self {
+        Self { direction, seen_as, generation: 0, passed: 0, last: None }
     }
 
     /// What may be done with bytes that came at `arrived`.
-    pub(super) fn judge(&mut self, state: State, arrived: Instant, now: Instant) -> Verdict {
+    pub(super) fn judge(&mut self, state: &State, arrived: Instant, now: Instant) -> Verdict {
         if self.generation != state.generation {
-            *self = Self { generation: state.generation, ..Self::new(self.direction) };
+            let fresh = Self::new(self.direction, self.seen_as);
+            *self = Self { generation: state.generation, ..fresh };
         }
         let replies = self.direction == Direction::ToClient;
-        match state.fault {
+        match state.fault_of(self.seen_as) {
             // The connection is about to be reset.
             Some(Fault::Refuse | Fault::Reset) => Verdict::Hold,
             Some(Fault::Blackhole(direction)) if direction.covers(self.direction) => Verdict::Hold,
@@ -59,11 +64,12 @@ impl Gate {
     }
 
     /// Notes that so many bytes went through, and tells whether the connection ends with them.
-    pub(super) fn pass(&mut self, state: State, bytes: usize, now: Instant) -> bool {
+    pub(super) fn pass(&mut self, state: &State, bytes: usize, now: Instant) -> bool {
         self.passed += bytes as u64;
         self.last = Some(now);
+        let fault = state.fault_of(self.seen_as);
         self.direction == Direction::ToClient
-            && matches!(state.fault, Some(Fault::CutAfter(limit)) if self.passed >= limit)
+            && matches!(fault, Some(Fault::CutAfter(limit)) if self.passed >= limit)
     }
 }
 

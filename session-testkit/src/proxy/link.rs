@@ -72,11 +72,13 @@ async fn relay(
     for stream in [&*client, &*server] {
         stream.set_nodelay(true).map_err(|_| Ended::Broken)?;
     }
+    let seen_as = server.local_addr().map_err(|_| Ended::Broken)?;
+    let gate = |direction| Gate::new(direction, seen_as);
     let (client_reads, client_writes) = client.split();
     let (server_reads, server_writes) = server.split();
     tokio::try_join!(
-        Pump::run(client_reads, server_writes, state, Direction::ToServer),
-        Pump::run(server_reads, client_writes, state, Direction::ToClient),
+        Pump::run(client_reads, server_writes, state, gate(Direction::ToServer)),
+        Pump::run(server_reads, client_writes, state, gate(Direction::ToClient)),
     )?;
     Ok(())
 }
@@ -107,10 +109,10 @@ impl<'a> Pump<'a> {
         source: ReadHalf<'a>,
         sink: WriteHalf<'a>,
         state: &watch::Receiver<State>,
-        direction: Direction,
+        gate: Gate,
     ) -> Result<(), Ended> {
         let (sender, arrivals) = mpsc::channel(CHUNKS);
-        let pump = Self { sink, state: state.clone(), gate: Gate::new(direction) };
+        let pump = Self { sink, state: state.clone(), gate };
         let reading = async {
             read(source, sender).await;
             // What it has read is still to be delivered.
@@ -167,12 +169,12 @@ impl<'a> Pump<'a> {
     /// Writes what may be written now. The state cannot change in between.
     fn write(&mut self, at: Instant, bytes: &[u8]) -> Step {
         let state = self.state.borrow_and_update();
-        let limit = match self.gate.judge(*state, at, Instant::now()) {
+        let limit = match self.gate.judge(&state, at, Instant::now()) {
             Verdict::Pass(limit) => limit.min(bytes.len()),
             verdict => return Step::Judged(verdict),
         };
         match self.sink.try_write(&bytes[..limit]) {
-            Ok(count) if self.gate.pass(*state, count, Instant::now()) => {
+            Ok(count) if self.gate.pass(&state, count, Instant::now()) => {
                 Step::Judged(Verdict::Cut)
             }
             Ok(count) => Step::Wrote(count),
@@ -184,8 +186,8 @@ impl<'a> Pump<'a> {
     /// Returns when something without bytes may pass.
     async fn passable(&mut self, at: Instant) -> Result<(), Ended> {
         loop {
-            let state = *self.state.borrow_and_update();
-            match self.gate.judge(state, at, Instant::now()) {
+            let verdict = self.gate.judge(&self.state.borrow_and_update(), at, Instant::now());
+            match verdict {
                 Verdict::Pass(_) | Verdict::Cut => return Ok(()),
                 verdict => self.wait(verdict).await?,
             }

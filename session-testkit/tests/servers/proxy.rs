@@ -128,6 +128,32 @@ async fn a_black_hole_hides_that_the_other_side_is_gone() {
 }
 
 #[tokio::test]
+async fn a_fault_may_concern_one_connection_alone() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = Proxy::start(listener.local_addr().unwrap()).await;
+    let mut concerned = connect(&proxy).await;
+    let (mut to_concerned, seen_as) = within_limit(listener.accept()).await.unwrap();
+    let mut other = connect(&proxy).await;
+    let (mut to_other, _) = within_limit(listener.accept()).await.unwrap();
+
+    proxy.set_on(&[seen_as], Fault::Blackhole(Direction::ToClient)).await;
+    let mut newcomer = connect(&proxy).await;
+    let (mut to_newcomer, _) = within_limit(listener.accept()).await.unwrap();
+    for stream in [&mut to_concerned, &mut to_other, &mut to_newcomer] {
+        stream.write_all(b"a").await.unwrap();
+    }
+    for client in [&mut other, &mut newcomer] {
+        assert_eq!(within_limit(client.read_u8()).await.unwrap(), b'a');
+    }
+    assert!(timeout(A_WHILE, concerned.read_u8()).await.is_err());
+    concerned.write_all(b"b").await.unwrap();
+    assert_eq!(within_limit(to_concerned.read_u8()).await.unwrap(), b'b', "the other way is open");
+
+    proxy.heal().await;
+    assert_eq!(within_limit(concerned.read_u8()).await.unwrap(), b'a');
+}
+
+#[tokio::test]
 async fn delay_keeps_the_order_and_the_pace() {
     let (proxy, _heard) = echo().await;
     let mut client = connect(&proxy).await;

@@ -1,6 +1,7 @@
 //! The portal from outside: a process of its own, asked over HTTP and through a browser.
 
 mod browser;
+mod chaos;
 mod client;
 mod configured;
 mod contract;
