@@ -77,20 +77,29 @@ impl fmt::Debug for Leased {
 
 /// The lanes that this node listens to.
 #[derive(Debug, Default)]
-pub(crate) struct Lanes(RwLock<HashMap<Lane, Arc<Leased>>>);
+pub(crate) struct Lanes {
+    known: RwLock<HashMap<Lane, Arc<Leased>>>,
+    /// How many echoes were sent on all of them, and on those that are gone.
+    echoes: AtomicU64,
+}
 
 impl Lanes {
     pub(crate) fn get(&self, lane: Lane) -> Option<Arc<Leased>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&lane).cloned()
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(&lane).cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Leased>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.known.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The number of another echo. A lane that goes and comes back finds no number used twice.
+    pub(crate) fn next_echo(&self) -> u64 {
+        self.echoes.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// There are these lanes and no other.
     pub(crate) fn set(&self, lanes: &[Lane]) -> Vec<Arc<Leased>> {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.retain(|lane, _| lanes.contains(lane));
         let leased = |lane: &Lane| {
             known.entry(*lane).or_insert_with(|| Arc::new(Leased::new(*lane))).clone()
