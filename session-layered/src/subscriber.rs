@@ -152,7 +152,7 @@ impl Subscriber {
     }
 
     /// Everything that was acknowledged before the echo was sent has been handled.
-    fn grant(&mut self, sent: BootTime, Echoed { epoch, .. }: Echoed) {
+    fn grant(&mut self, sent: BootTime, Echoed { epoch, order }: Echoed) {
         if self.epoch != Some(epoch) {
             // The data is not what was cached: flushed, restored, swapped, or said to be.
             if self.epoch.is_some() {
@@ -163,6 +163,7 @@ impl Subscriber {
             self.lane.begin_subscription();
         }
         self.lane.extend(sent, self.node.max_staleness);
+        self.lane.handled(order, self.node.max_staleness);
     }
 }
 
