@@ -58,7 +58,9 @@ mod clock;
 mod error;
 mod sync;
 
-pub use backplane::{Backplane, Change, Epoch, Event, Lane, NodeId, Subscription};
+pub use backplane::{
+    Backplane, Change, Echoed, Epoch, Event, Heartbeat, Lane, NodeId, Order, Subscription,
+};
 pub use clock::{Clock, Entropy, OsEntropy, SystemClock, Timestamp};
 pub use codec::{Codec, CodecId};
 pub use error::{Error, ErrorKind};

@@ -1,15 +1,16 @@
 //! What this node knows of a primary: since when it listens to it, and until when it may rely on
 //! what it has heard.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use session_core::Lane;
+use session_core::{Lane, Order};
 
 use crate::boot_clock::{BootTime, Latest};
+use crate::sync::lock;
 
 /// A lane, with this node's lease on it.
 pub(crate) struct Leased {
@@ -18,6 +19,9 @@ pub(crate) struct Leased {
     subscription: AtomicU64,
     /// Until when the cache may answer. Only echoes move it.
     lease: Latest,
+    /// Some of the echoes that were handled under this subscription, and when: the latest one of
+    /// which it is at least `max_staleness` ago, and later ones.
+    echoes: Mutex<VecDeque<(Order, BootTime)>>,
 }
 
 /// A subscription of a lane, by its number.
@@ -29,12 +33,18 @@ pub(crate) struct Subscribed {
 
 impl Leased {
     fn new(lane: Lane) -> Self {
-        Self { lane, subscription: AtomicU64::new(0), lease: Latest::never() }
+        Self {
+            lane,
+            subscription: AtomicU64::new(0),
+            lease: Latest::never(),
+            echoes: Mutex::default(),
+        }
     }
 
     /// Everything that was cached of this lane is dead, in one step (rules 7 and 9). Called before
     /// an echo of the new subscription, or of the new epoch, can extend the lease.
     pub(crate) fn begin_subscription(&self) {
+        lock(&self.echoes).clear();
         self.subscription.fetch_add(1, Ordering::Release);
     }
 
@@ -51,6 +61,28 @@ impl Leased {
 
     pub(crate) fn lease(&self) -> BootTime {
         self.lease.get()
+    }
+
+    /// An echo has just been handled that was executed in that place. Of a flurry one is enough.
+    pub(crate) fn handled(&self, order: Order, max_staleness: Duration) {
+        let now = BootTime::now();
+        let mut echoes = lock(&self.echoes);
+        while echoes.get(1).is_some_and(|(_, at)| now.since(*at) >= max_staleness) {
+            echoes.pop_front();
+        }
+        let is_due = |(_, at): &(_, BootTime)| now.since(*at) >= max_staleness / 8;
+        if echoes.back().is_none_or(is_due) {
+            echoes.push_back((order, now));
+        }
+    }
+
+    /// An echo that was executed at least `max_staleness` before now, under this subscription.
+    /// Whatever lease an echo before it has brought to a node has run out.
+    pub(crate) fn outlived(&self, max_staleness: Duration) -> Option<Order> {
+        let now = BootTime::now();
+        let echoes = lock(&self.echoes);
+        let is_over = |(_, at): &&(_, BootTime)| now.since(*at) >= max_staleness;
+        echoes.iter().rev().find(is_over).map(|(order, _)| *order)
     }
 }
 
@@ -77,20 +109,29 @@ impl fmt::Debug for Leased {
 
 /// The lanes that this node listens to.
 #[derive(Debug, Default)]
-pub(crate) struct Lanes(RwLock<HashMap<Lane, Arc<Leased>>>);
+pub(crate) struct Lanes {
+    known: RwLock<HashMap<Lane, Arc<Leased>>>,
+    /// How many echoes were sent on all of them, and on those that are gone.
+    echoes: AtomicU64,
+}
 
 impl Lanes {
     pub(crate) fn get(&self, lane: Lane) -> Option<Arc<Leased>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&lane).cloned()
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(&lane).cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Leased>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.known.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The number of another echo. A lane that goes and comes back finds no number used twice.
+    pub(crate) fn next_echo(&self) -> u64 {
+        self.echoes.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// There are these lanes and no other.
     pub(crate) fn set(&self, lanes: &[Lane]) -> Vec<Arc<Leased>> {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.retain(|lane, _| lanes.contains(lane));
         let leased = |lane: &Lane| {
             known.entry(*lane).or_insert_with(|| Arc::new(Leased::new(*lane))).clone()
@@ -116,6 +157,22 @@ mod tests {
         lane.begin_subscription();
         assert!(!first.is_current());
         assert_eq!(lane.lease(), sent.plus(Duration::from_secs(2)), "it runs out by itself");
+    }
+
+    #[test]
+    fn what_was_executed_long_ago_is_known_until_the_subscription_ends() {
+        const D: Duration = Duration::from_millis(20);
+        let lane = Leased::new(Lane(0));
+        lane.handled(Order(7), D);
+        lane.handled(Order(8), D);
+        assert_eq!(lane.outlived(D), None);
+        let begun = BootTime::now();
+        while BootTime::now().since(begun) < D {}
+        assert_eq!(lane.outlived(D), Some(Order(7)));
+        lane.handled(Order(9), D);
+        assert_eq!(lane.outlived(D), Some(Order(7)));
+        lane.begin_subscription();
+        assert_eq!(lane.outlived(D), None);
     }
 
     #[test]

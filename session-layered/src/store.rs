@@ -15,6 +15,8 @@ use crate::keeper::Keeper;
 use crate::node::Node;
 use crate::stats::{Count, Stats};
 
+mod fence;
+
 /// A local cache in front of a shared store.
 ///
 /// A clone is another handle of the same cache. See the [crate's documentation](crate) for what
@@ -177,10 +179,11 @@ impl Store for Layered {
         self.at_work().store.purge_expired(limit).await
     }
 
-    /// Waits for as long as the leases of other nodes may last that have not heard of it.
+    /// As soon as every node that may serve has confirmed that it knows, and when the leases of
+    /// those that have not must have run out at the latest.
     async fn fence(&self) -> Result<(), Error> {
         let node = self.at_work();
-        tokio::time::sleep(node.max_staleness).await;
+        node.wait_for_all().await;
         node.store.fence().await
     }
 

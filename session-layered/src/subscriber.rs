@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use session_core::{Epoch, Error, ErrorKind, Event, Subscription};
+use session_core::{Echoed, Epoch, Error, ErrorKind, Event, Subscription};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::Instrument as _;
 
@@ -19,13 +19,15 @@ const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// Echoes in the time that a lease lasts: one may be lost, and one be late.
 const ECHOES: u32 = 4;
+/// Echoes at once: one that covers what has happened, and one to tell that it was handled.
+const TOLD: u32 = 2;
 /// An echo that is not back by then, or by the end of the lease that it would have brought, will
 /// not come any more.
 const ECHO_LOST: Duration = Duration::from_secs(1);
 
 /// Listens to a lane for as long as the node does.
 pub(crate) async fn listen(node: Arc<Node>, lane: Arc<Leased>) {
-    let mut subscriber = Subscriber { node, lane, epoch: None, echoes: 0 };
+    let mut subscriber = Subscriber { node, lane, epoch: None, handled: 0, owed: 0 };
     let mut pause = FIRST_PAUSE;
     loop {
         let (node, lane) = (&subscriber.node, &subscriber.lane);
@@ -56,7 +58,10 @@ struct Subscriber {
     lane: Arc<Leased>,
     /// That of the data this node has cached.
     epoch: Option<Epoch>,
-    echoes: u64,
+    /// The number of the latest echo that has extended the lease.
+    handled: u64,
+    /// How many echoes are to be sent as soon as none is under way.
+    owed: u32,
 }
 
 /// An echo under way. It counts when it has come through the subscription and the call that sent
@@ -65,8 +70,8 @@ struct Echo {
     number: u64,
     sent: BootTime,
     lost: Instant,
-    call: Option<BoxFuture<'static, Result<Epoch, Error>>>,
-    epoch: Option<Epoch>,
+    call: Option<BoxFuture<'static, Result<Echoed, Error>>>,
+    echoed: Option<Echoed>,
     is_heard: bool,
 }
 
@@ -77,7 +82,13 @@ impl Subscriber {
         let period = self.node.max_staleness / ECHOES;
         let mut next = Instant::now();
         let mut echo: Option<Echo> = None;
+        self.owed = TOLD;
         loop {
+            if echo.is_none() && self.owed > 0 {
+                self.owed -= 1;
+                echo = Some(self.send_echo());
+                next = Instant::now() + period;
+            }
             let timer = echo.as_ref().map_or(next, |echo| echo.lost);
             tokio::select! {
                 event = subscription.next() => match event {
@@ -85,9 +96,9 @@ impl Subscriber {
                     Err(error) => return error,
                 },
                 answer = answered(&mut echo) => match answer {
-                    Ok(epoch) => {
+                    Ok(echoed) => {
                         if let Some(echo) = &mut echo {
-                            echo.epoch = Some(epoch);
+                            echo.echoed = Some(echoed);
                         }
                     }
                     Err(error) => {
@@ -101,20 +112,18 @@ impl Subscriber {
                         let message = "an echo did not come back through the subscription";
                         return Error::new(ErrorKind::Timeout, message);
                     }
-                    None => {
-                        echo = Some(self.send_echo());
-                        next = Instant::now() + period;
-                    }
+                    None => self.owed = 1,
                 },
             }
-            if let Some(Echo { sent, epoch: Some(epoch), is_heard: true, .. }) = echo {
-                self.grant(sent, epoch);
+            if let Some(Echo { number, sent, echoed: Some(echoed), is_heard: true, .. }) = echo {
+                self.grant(sent, echoed);
+                self.handled = number;
                 echo = None;
             }
         }
     }
 
-    fn handle(&self, event: Event, echo: &mut Option<Echo>) {
+    fn handle(&mut self, event: Event, echo: &mut Option<Echo>) {
         match event {
             Event::Changed(key, change) => {
                 let lane = Arc::clone(&self.lane);
@@ -127,22 +136,23 @@ impl Subscriber {
                     self.node.counters.lag(BootTime::now().since(echo.sent));
                 }
             }
+            Event::Nudge => self.owed = TOLD,
             Event::Unintelligible => self.node.counters.add(Count::Unintelligible),
         }
     }
 
     fn send_echo(&mut self) -> Echo {
-        self.echoes += 1;
-        let (number, node, lane) = (self.echoes, Arc::clone(&self.node), self.lane.lane);
+        let (number, handled) = (self.node.lanes.next_echo(), self.handled);
+        let (node, lane) = (Arc::clone(&self.node), self.lane.lane);
         let lost = Instant::now() + node.max_staleness.max(ECHO_LOST);
         // Before it is sent: what is acknowledged from now on it need not cover.
         let sent = BootTime::now();
-        let call = async move { node.backplane.echo(lane, node.id, number).await };
-        Echo { number, sent, lost, call: Some(Box::pin(call)), epoch: None, is_heard: false }
+        let call = async move { node.backplane.echo(lane, node.id, number, handled).await };
+        Echo { number, sent, lost, call: Some(Box::pin(call)), echoed: None, is_heard: false }
     }
 
     /// Everything that was acknowledged before the echo was sent has been handled.
-    fn grant(&mut self, sent: BootTime, epoch: Epoch) {
+    fn grant(&mut self, sent: BootTime, Echoed { epoch, order }: Echoed) {
         if self.epoch != Some(epoch) {
             // The data is not what was cached: flushed, restored, swapped, or said to be.
             if self.epoch.is_some() {
@@ -153,11 +163,12 @@ impl Subscriber {
             self.lane.begin_subscription();
         }
         self.lane.extend(sent, self.node.max_staleness);
+        self.lane.handled(order, self.node.max_staleness);
     }
 }
 
 /// The answer to the call of an echo. Never returns where there is none to wait for.
-async fn answered(echo: &mut Option<Echo>) -> Result<Epoch, Error> {
+async fn answered(echo: &mut Option<Echo>) -> Result<Echoed, Error> {
     match echo.as_mut().and_then(|echo| echo.call.as_mut()) {
         Some(call) => {
             let answer = call.await;

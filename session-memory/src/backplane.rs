@@ -1,11 +1,13 @@
 //! Announcements, within this process.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use session_core::{
-    Backplane, Change, Entropy as _, Epoch, Error, ErrorKind, Event, Key, Lane, NodeId, OsEntropy,
-    Subscription,
+    Backplane, Change, Echoed, Entropy as _, Epoch, Error, ErrorKind, Event, Heartbeat, Key, Lane,
+    NodeId, Order, OsEntropy, Subscription,
 };
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -21,12 +23,24 @@ pub(crate) struct LocalBackplane {
     /// Made for the first subscription; most stores never have one.
     channel: OnceLock<broadcast::Sender<Message>>,
     epoch: OnceLock<Epoch>,
+    heartbeats: Mutex<Heartbeats>,
 }
+
+/// The echoes that were sent.
+#[derive(Debug, Default)]
+struct Heartbeats {
+    count: u64,
+    latest: HashMap<NodeId, (Heartbeat, Instant)>,
+}
+
+/// How long a node that sends no more echoes is remembered.
+const HEARTBEAT_KEPT: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Copy, Debug)]
 enum Message {
     Changed(Key, Change),
     Echo(NodeId, u64),
+    Nudge,
 }
 
 impl LocalBackplane {
@@ -56,6 +70,23 @@ impl LocalBackplane {
         OsEntropy.fill(&mut bytes)?;
         Ok(*self.epoch.get_or_init(|| Epoch(u64::from_ne_bytes(bytes))))
     }
+
+    fn heartbeats<T>(&self, work: impl FnOnce(&mut Heartbeats) -> T) -> T {
+        work(&mut self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Heartbeats {
+    fn beat(&mut self, node: NodeId, sent: u64, handled: u64) -> Order {
+        self.count += 1;
+        let (order, now) = (Order(self.count), Instant::now());
+        self.latest.retain(|_, (_, at)| now.duration_since(*at) < HEARTBEAT_KEPT);
+        let beat = Heartbeat { node, sent, handled, order };
+        let (latest, at) = self.latest.entry(node).or_insert((beat, now));
+        let (sent, handled) = (sent.max(latest.sent), handled.max(latest.handled));
+        (*latest, *at) = (Heartbeat { sent, handled, ..beat }, now);
+        order
+    }
 }
 
 #[async_trait]
@@ -76,11 +107,30 @@ impl Backplane for LocalBackplane {
         Ok(Box::new(LocalSubscription { heard: Some(heard), node }))
     }
 
-    async fn echo(&self, lane: Lane, node: NodeId, number: u64) -> Result<Epoch, Error> {
+    async fn echo(
+        &self,
+        lane: Lane,
+        node: NodeId,
+        number: u64,
+        handled: u64,
+    ) -> Result<Echoed, Error> {
         check(lane).map_err(|error| error.during("echo"))?;
         let epoch = self.epoch().map_err(|error| error.during("echo"))?;
+        // First: who finds no heartbeat may take it that the echo is yet to be sent.
+        let order = self.heartbeats(|it| it.beat(node, number, handled));
         self.send(|| Message::Echo(node, number));
-        Ok(epoch)
+        Ok(Echoed { epoch, order })
+    }
+
+    async fn nudge(&self, lane: Lane) -> Result<(), Error> {
+        check(lane).map_err(|error| error.during("nudge"))?;
+        self.send(|| Message::Nudge);
+        Ok(())
+    }
+
+    async fn nodes(&self, lane: Lane) -> Result<Vec<Heartbeat>, Error> {
+        check(lane).map_err(|error| error.during("nodes"))?;
+        Ok(self.heartbeats(|it| it.latest.values().map(|(heartbeat, _)| *heartbeat).collect()))
     }
 }
 
@@ -115,6 +165,7 @@ impl Subscription for LocalSubscription {
                 Ok(Message::Changed(key, change)) => return Ok(Event::Changed(key, change)),
                 Ok(Message::Echo(to, number)) if to == node => return Ok(Event::Echo(number)),
                 Ok(Message::Echo(..)) => {}
+                Ok(Message::Nudge) => return Ok(Event::Nudge),
                 Err(ended) => break Some(ended),
             }
         };
@@ -160,10 +211,11 @@ mod tests {
     #[tokio::test]
     async fn a_store_has_one_epoch_and_another_store_another() {
         let [one, other] = [LocalBackplane::default(), LocalBackplane::default()];
-        let epoch = one.echo(LocalBackplane::LANE, NodeId(1), 1).await.unwrap();
-        assert_eq!(one.echo(LocalBackplane::LANE, NodeId(2), 2).await.unwrap(), epoch);
-        assert_ne!(other.echo(LocalBackplane::LANE, NodeId(1), 1).await.unwrap(), epoch);
-        let error = one.echo(Lane(1), NodeId(1), 3).await.unwrap_err();
+        let echo = async |on: &LocalBackplane, lane| on.echo(lane, NodeId(1), 1, 0).await;
+        let epoch = echo(&one, LocalBackplane::LANE).await.unwrap().epoch;
+        assert_eq!(echo(&one, LocalBackplane::LANE).await.unwrap().epoch, epoch);
+        assert_ne!(echo(&other, LocalBackplane::LANE).await.unwrap().epoch, epoch);
+        let error = echo(&one, Lane(1)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Misuse);
     }
 }

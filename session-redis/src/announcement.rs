@@ -7,8 +7,13 @@
 //! 3       32    digest of the session's key
 //! 35      8     u64  revision the session is at now, big-endian; not there when it is gone
 //! ```
+//!
+//! The version alone is a nudge.
 
-use session_core::{Change, Key, Partition, Revision};
+use session_core::{Change, Event, Key, Partition, Revision};
+
+/// The message that asks nodes what they have handled.
+pub(crate) const NUDGE: &[u8] = &[VERSION];
 
 /// The message that announces a change.
 pub(crate) fn encode(key: &Key, change: Change) -> Vec<u8> {
@@ -23,8 +28,11 @@ pub(crate) fn encode(key: &Key, change: Change) -> Vec<u8> {
     message
 }
 
-/// What a message announces; nothing if it is none of ours, for anybody may publish anything.
-pub(crate) fn decode(message: &[u8]) -> Option<(Key, Change)> {
+/// What a message tells; nothing if it is none of ours, for anybody may publish anything.
+pub(crate) fn decode(message: &[u8]) -> Option<Event> {
+    if message == NUDGE {
+        return Some(Event::Nudge);
+    }
     let (&[version, partition @ ..], rest) = message.split_first_chunk::<3>()?;
     let (&digest, revision) = rest.split_first_chunk::<{ Key::DIGEST_BYTES }>()?;
     let change = match revision {
@@ -32,7 +40,7 @@ pub(crate) fn decode(message: &[u8]) -> Option<(Key, Change)> {
         _ => Change::Revision(Revision::new(u64::from_be_bytes(revision.try_into().ok()?))),
     };
     let key = Key::from_parts(Partition::new(partition), digest);
-    (version == VERSION).then_some((key, change))
+    (version == VERSION).then_some(Event::Changed(key, change))
 }
 
 const VERSION: u8 = 1;
@@ -65,17 +73,18 @@ mod tests {
     fn what_is_announced_is_understood() {
         let revisions = [0, 1, u64::MAX].map(|number| Change::Revision(Revision::new(number)));
         for change in revisions.into_iter().chain([Change::Removed]) {
-            assert_eq!(decode(&encode(&key(), change)), Some((key(), change)));
+            assert_eq!(decode(&encode(&key(), change)), Some(Event::Changed(key(), change)));
         }
     }
 
     #[test]
     fn anything_else_is_not() {
-        for length in (0..100).filter(|length| ![35, 43].contains(length)) {
+        assert_eq!(decode(NUDGE), Some(Event::Nudge));
+        for length in (0..100).filter(|length| ![1, 35, 43].contains(length)) {
             assert_eq!(decode(&vec![VERSION; length]), None, "{length} bytes");
         }
         for version in [0, 2, b'{', 0xFF] {
-            for length in [35, 43] {
+            for length in [1, 35, 43] {
                 assert_eq!(decode(&vec![version; length]), None, "version {version}");
             }
         }
@@ -86,8 +95,8 @@ mod tests {
         fn an_announcement_has_one_spelling(mut message in vec(any::<u8>(), 33..46)) {
             message[0] = VERSION;
             match decode(&message) {
-                Some((key, change)) => prop_assert_eq!(encode(&key, change), message),
-                None => prop_assert!(![35, 43].contains(&message.len())),
+                Some(Event::Changed(key, change)) => prop_assert_eq!(encode(&key, change), message),
+                _ => prop_assert!(![35, 43].contains(&message.len())),
             }
         }
     }

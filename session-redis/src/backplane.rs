@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use redis::aio::MultiplexedConnection;
-use redis::{PushInfo, PushKind, Value};
+use redis::{Cmd, PushInfo, PushKind, Value};
 use session_core::{
-    Backplane, Entropy as _, Epoch, Error, ErrorKind, Event, Key, Lane, NodeId, OsEntropy,
-    Subscription,
+    Backplane, Echoed, Entropy as _, Epoch, Error, ErrorKind, Event, Heartbeat, Key, Lane, NodeId,
+    Order, OsEntropy, Subscription,
 };
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
@@ -46,7 +46,7 @@ struct Listened {
 /// Where heartbeats lie if there is one server, on which any place will do.
 const ONLY_TAG: [u8; 4] = *b"0000";
 /// How long the server remembers a node that sends no more echoes, in ms.
-const HEARTBEAT_KEPT: u64 = 60_000;
+const HEARTBEAT_KEPT: u64 = 120_000;
 /// How far a subscription may fall behind before it ends.
 const BACKLOG: usize = 65_536;
 
@@ -113,18 +113,24 @@ impl RedisBackplane {
         })
     }
 
-    async fn send_echo(&self, lane: Lane, node: NodeId, number: u64) -> Result<Epoch, Error> {
+    async fn send_echo(
+        &self,
+        lane: Lane,
+        node: NodeId,
+        number: u64,
+        handled: u64,
+    ) -> Result<Echoed, Error> {
         let Listened { primary, tag, owned } = self.listened(lane)?;
         let names = &self.state.names;
-        let (heartbeat, epoch) = (names.heartbeat(tag, node), names.epoch(tag));
+        let (nodes, epoch) = (names.nodes(tag), names.epoch(tag));
         let mut fresh = [0; 8];
         OsEntropy.fill(&mut fresh)?;
         let fresh = format!("{:016x}", u64::from_be_bytes(fresh));
         let request = Request::Script {
             script: &scripts::ECHO,
-            keys: &[heartbeat.as_bytes(), epoch.as_bytes()],
+            keys: &[nodes.as_bytes(), epoch.as_bytes()],
             arguments: &|executing, command| {
-                command.arg(number).arg(HEARTBEAT_KEPT);
+                command.arg(field_of(node)).arg(number).arg(handled).arg(HEARTBEAT_KEPT);
                 command.arg(names.echo(executing.id.as_deref(), node)).arg(&fresh);
                 command.arg(if executing.id.is_some() { "1" } else { "0" });
             },
@@ -136,7 +142,9 @@ impl RedisBackplane {
             return Err(Failure::strange_reply().into());
         };
         let mut answer = answer.into_iter();
-        let Some(Value::BulkString(epoch)) = answer.next() else {
+        let (Some(Value::BulkString(epoch)), Some(Value::Int(order))) =
+            (answer.next(), answer.next())
+        else {
             return Err(Failure::strange_reply().into());
         };
         if let Some(owned) = owned {
@@ -151,8 +159,48 @@ impl RedisBackplane {
                 return Err(Error::new(ErrorKind::Unavailable, message).with("lane", lane.0));
             }
         }
-        Ok(epoch_of(&epoch))
+        Ok(Echoed { epoch: epoch_of(&epoch), order: Order(order.unsigned_abs()) })
     }
+
+    async fn send_nudge(&self, lane: Lane) -> Result<(), Error> {
+        let lane = self.listened(lane)?;
+        let changes = self.state.names.changes(lane.primary.id.as_deref());
+        let mut command = redis::cmd("PUBLISH");
+        command.arg(&*changes).arg(announcement::NUDGE);
+        self.ask_primary(&lane, &command).await?;
+        Ok(())
+    }
+
+    async fn list_nodes(&self, lane: Lane) -> Result<Vec<Heartbeat>, Error> {
+        let lane = self.listened(lane)?;
+        let mut command = redis::cmd("HGETALL");
+        command.arg(self.state.names.nodes(lane.tag));
+        let answer = self.ask_primary(&lane, &command).await?;
+        let fields: Vec<(Vec<u8>, Vec<u8>)> =
+            redis::from_redis_value(answer).map_err(|_| Failure::strange_reply())?;
+        // Two fields are none.
+        Ok(fields.iter().filter_map(|(field, value)| heartbeat_of(field, value)).collect())
+    }
+
+    async fn ask_primary(&self, lane: &Listened, command: &Cmd) -> Result<Value, Error> {
+        let (slot, until) = (Slot::of_tag(&lane.tag), self.state.client.until());
+        let request = Request::Command(command);
+        let call = Call { slot, request, until, is_repeatable: true, wait: None };
+        self.state.client.execute(call).await
+    }
+}
+
+/// What a node is called among the heartbeats.
+fn field_of(node: NodeId) -> String {
+    format!("{:016x}", node.0)
+}
+
+/// A heartbeat as the script writes it: numbers sent and handled, and the order.
+fn heartbeat_of(field: &[u8], value: &[u8]) -> Option<Heartbeat> {
+    let node = NodeId(u64::from_str_radix(std::str::from_utf8(field).ok()?, 16).ok()?);
+    let mut numbers = std::str::from_utf8(value).ok()?.split(':').map(str::parse);
+    let mut next = || numbers.next()?.ok();
+    Some(Heartbeat { node, sent: next()?, handled: next()?, order: Order(next()?) })
 }
 
 /// Whether a server that says this about itself (`CLUSTER NODES`) is the primary of that id, owns
@@ -210,8 +258,23 @@ impl Backplane for RedisBackplane {
         Ok(Box::new(subscription))
     }
 
-    async fn echo(&self, lane: Lane, node: NodeId, number: u64) -> Result<Epoch, Error> {
-        self.send_echo(lane, node, number).await.map_err(|error| error.during("echo"))
+    async fn echo(
+        &self,
+        lane: Lane,
+        node: NodeId,
+        number: u64,
+        handled: u64,
+    ) -> Result<Echoed, Error> {
+        let echoed = self.send_echo(lane, node, number, handled).await;
+        echoed.map_err(|error| error.during("echo"))
+    }
+
+    async fn nudge(&self, lane: Lane) -> Result<(), Error> {
+        self.send_nudge(lane).await.map_err(|error| error.during("nudge"))
+    }
+
+    async fn nodes(&self, lane: Lane) -> Result<Vec<Heartbeat>, Error> {
+        self.list_nodes(lane).await.map_err(|error| error.during("nodes"))
     }
 }
 
@@ -270,8 +333,7 @@ impl Inbox {
     fn event(&self, data: &[Value]) -> Option<Event> {
         let [Value::BulkString(channel), Value::BulkString(message)] = data else { return None };
         if channel == self.changes.as_bytes() {
-            let (key, change) = announcement::decode(message)?;
-            return Some(Event::Changed(key, change));
+            return announcement::decode(message);
         }
         Some(Event::Echo(std::str::from_utf8(message).ok()?.parse().ok()?))
     }
@@ -367,6 +429,16 @@ mod tests {
     fn an_epoch_is_a_number_or_what_somebody_wrote() {
         assert_eq!(epoch_of(b"00000000000000ff"), Epoch(255));
         assert_ne!(epoch_of(b"reset"), epoch_of(b"reset again"));
+    }
+
+    #[test]
+    fn a_heartbeat_is_three_numbers_of_a_node() {
+        let heartbeat = heartbeat_of(b"00000000000000ff", b"7:6:23").unwrap();
+        let (node, order) = (NodeId(255), Order(23));
+        assert_eq!(heartbeat, Heartbeat { node, sent: 7, handled: 6, order });
+        assert_eq!(heartbeat_of(b"order", b"23"), None);
+        assert_eq!(heartbeat_of(b"swept", b"20:1700000000"), None);
+        assert_eq!(heartbeat_of(b"ff", b"7:6"), None);
     }
 
     #[test]

@@ -75,7 +75,7 @@
 //!
 //! Beside the sessions there are, in the same namespace: an index of the sessions of each subject
 //! (`namespace:subject:{digest}`), the heartbeats of nodes that listen
-//! (`namespace:{partition}:node:id`), the epoch of the data (`namespace:{partition}:epoch`, in a
+//! (`namespace:{partition}:nodes`, a hash), the epoch of the data (`namespace:{partition}:epoch`, in a
 //! Cluster one for each primary; to delete them empties the caches of every node), and nonces (`namespace:nonce:{digest}`). Channels
 //! are `namespace:changes` and `namespace:echo:node`, in a Cluster with the primary's id behind.
 //!
@@ -88,6 +88,7 @@
 //! ```text
 //! ACL SETUSER shop on >secret ~shop:* &shop:*
 //!   +get +set +del +exists +getrange +setrange +pexpire +pttl +zadd +zrem +zrangebylex +zremrangebylex
+//!   +hmget +hset +hdel +hgetall
 //!   +eval +evalsha +time +publish +subscribe +ping +role
 //!   +info +wait +client|setname +select +cluster|nodes +asking +readonly
 //! ```

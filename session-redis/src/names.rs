@@ -48,10 +48,9 @@ impl Names {
         (name.into_bytes(), Slot::of_tag(digest.as_bytes()))
     }
 
-    /// Where a node writes that it lives, next to the sessions of the tag's partition.
-    pub(crate) fn heartbeat(&self, tag: [u8; 4], node: NodeId) -> String {
-        let tag = String::from_utf8_lossy(&tag);
-        format!("{}:{{{tag}}}:node:{:016x}", self.namespace, node.0)
+    /// Where nodes write that they live, next to the sessions of the tag's partition.
+    pub(crate) fn nodes(&self, tag: [u8; 4]) -> String {
+        format!("{}:{{{}}}:nodes", self.namespace, String::from_utf8_lossy(&tag))
     }
 
     /// Which life of the data this is. Whoever deletes it empties the caches of every node.
@@ -116,7 +115,7 @@ mod tests {
         let key = Key::from_parts(Partition::new([0xab, 0xcd]), [7; 32]);
         let name = String::from_utf8(names.session(&key)).unwrap();
         assert_eq!(name, format!("shop:{{abcd}}:{}", URL_SAFE_NO_PAD.encode([7; 32])));
-        assert!(names.heartbeat(*b"abcd", NodeId(1)).starts_with("shop:{abcd}:"));
+        assert!(names.nodes(*b"abcd").starts_with("shop:{abcd}:"));
         assert!(names.epoch(*b"abcd").starts_with("shop:{abcd}:"));
         assert_ne!(names.changes(None), names.changes(Some("id")));
         let (subject, _) = names.subject(&Subject::new("anna").unwrap());

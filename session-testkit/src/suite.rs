@@ -141,6 +141,7 @@ macro_rules! __each_clause {
                 backplane_announces_no_touch
                 backplane_keeps_the_order
                 backplane_echo_comes_last
+                backplane_tells_of_nodes
                 backplane_next_may_be_cancelled
             }
             qualities {

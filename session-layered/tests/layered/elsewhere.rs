@@ -1,13 +1,12 @@
 //! Changes made elsewhere, and reads that race them.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use session_core::{Source, Store};
 use session_memory::MemoryStore;
 use session_testkit::{FaultyStore, Method, sample};
 
-use crate::fixture::{D, create, eventually, node, read, read_strong, record, replaced};
+use crate::fixture::{create, eventually, node, read, read_strong, record, replaced};
 
 #[tokio::test]
 async fn a_change_elsewhere_is_seen_at_once_and_cached_again() {
@@ -88,16 +87,6 @@ async fn a_strong_read_asks_and_gets_what_is_new_alone() {
     shared.delete(&key).await.unwrap();
     assert_eq!(read_strong(&node, &key).await, None);
     assert_eq!(node.stats().bypassed.strong, 3);
-}
-
-#[tokio::test]
-async fn a_fence_lasts_as_long_as_any_lease() {
-    let shared = MemoryStore::new();
-    let node = node(Arc::new(shared)).await;
-    let begun = Instant::now();
-    node.fence().await.unwrap();
-    let took = begun.elapsed();
-    assert!((D..D + Duration::from_secs(1)).contains(&took), "{took:?}");
 }
 
 /// A store that forgets an acknowledged removal, as one that replicates asynchronously may at a

@@ -5,6 +5,7 @@ mod bad_input;
 mod capacity;
 mod conformance;
 mod elsewhere;
+mod fence;
 mod fixture;
 mod flights;
 mod muffled;

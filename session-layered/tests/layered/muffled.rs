@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_core::{
-    Backplane, Created, Epoch, Error, Event, Key, Lane, Load, Loaded, NodeId, Qualities, Record,
-    Replaced, Revision, Source, Store, SubjectIndex, Subscription, Touch, Touched,
+    Backplane, Created, Echoed, Error, Event, Heartbeat, Key, Lane, Load, Loaded, NodeId,
+    Qualities, Record, Replaced, Revision, Source, Store, SubjectIndex, Subscription, Touch,
+    Touched,
 };
 use session_layered::Layered;
 use session_memory::MemoryStore;
@@ -223,8 +224,22 @@ impl Backplane for MuffledBackplane {
         Ok(Box::new(MuffledSubscription(self.0.subscribe(lane, node).await?)))
     }
 
-    async fn echo(&self, lane: Lane, node: NodeId, number: u64) -> Result<Epoch, Error> {
-        self.0.echo(lane, node, number).await
+    async fn echo(
+        &self,
+        lane: Lane,
+        node: NodeId,
+        number: u64,
+        handled: u64,
+    ) -> Result<Echoed, Error> {
+        self.0.echo(lane, node, number, handled).await
+    }
+
+    async fn nudge(&self, lane: Lane) -> Result<(), Error> {
+        self.0.nudge(lane).await
+    }
+
+    async fn nodes(&self, lane: Lane) -> Result<Vec<Heartbeat>, Error> {
+        self.0.nodes(lane).await
     }
 }
 

@@ -21,7 +21,7 @@ async fn heard(
     subscription: &mut dyn Subscription,
     number: u64,
 ) -> Vec<(Key, Change)> {
-    store.backplane().unwrap().echo(Lane(0), NODE, number).await.unwrap();
+    store.backplane().unwrap().echo(Lane(0), NODE, number, 0).await.unwrap();
     let mut changes = Vec::new();
     loop {
         match subscription.next().await.unwrap() {
@@ -30,7 +30,7 @@ async fn heard(
                 assert_eq!(back, number);
                 return changes;
             }
-            Event::Unintelligible => panic!("nobody else can write to the channel"),
+            Event::Nudge | Event::Unintelligible => panic!("nobody else can write to the channel"),
         }
     }
 }
@@ -115,8 +115,10 @@ async fn an_echo_reaches_its_own_node_only() {
     let backplane = store.backplane().unwrap();
     assert_eq!(backplane.lanes().await.unwrap(), [Lane(0)]);
     assert_eq!(backplane.lane_of(&key(1)), Some(Lane(0)));
-    let epoch = backplane.echo(Lane(0), NodeId(2), 5).await.unwrap();
-    assert_eq!(epoch, backplane.echo(Lane(0), NODE, 6).await.unwrap());
+    let other_echo = backplane.echo(Lane(0), NodeId(2), 5, 0).await.unwrap();
+    let my_echo = backplane.echo(Lane(0), NODE, 6, 0).await.unwrap();
+    assert_eq!(my_echo.epoch, other_echo.epoch);
+    assert!(my_echo.order > other_echo.order);
     assert_eq!(mine.next().await.unwrap(), Event::Echo(6));
     assert_eq!(other.next().await.unwrap(), Event::Echo(5));
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use redis::{RedisResult, Value};
 use session_core::{
-    Backplane, Change, Epoch, Error, ErrorKind, Event, Key, Lane, NodeId, Revision, Store as _,
-    Subscription,
+    Backplane, Change, Epoch, Error, ErrorKind, Event, Key, Lane, NodeId, Order, Revision,
+    Store as _, Subscription,
 };
 use session_redis::RedisStore;
 use session_testkit::sample;
@@ -47,7 +47,7 @@ async fn each_primary_of_a_cluster_is_a_lane_of_its_own() {
 
     let epochs = [ears[0].echo().await, ears[1].echo().await, ears[2].echo().await];
     for primary in cluster.primaries() {
-        let heartbeats: Vec<String> = primary.query(&["KEYS", "*:node:*"]).await.unwrap();
+        let heartbeats: Vec<String> = primary.query(&["KEYS", "*:nodes"]).await.unwrap();
         assert_eq!(heartbeats.len(), 1, "each primary answers for itself");
     }
     cluster.primaries()[0].command(&["FLUSHALL"]).await;
@@ -55,7 +55,7 @@ async fn each_primary_of_a_cluster_is_a_lane_of_its_own() {
     let changed = epochs.iter().zip(&after).filter(|(before, after)| before != after);
     assert_eq!(changed.count(), 1, "one primary of three lost its data");
 
-    let error = backplane.echo(Lane(77), NodeId(1), 1).await.unwrap_err();
+    let error = backplane.echo(Lane(77), NodeId(1), 1, 0).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     assert!(backplane.subscribe(Lane(77), NodeId(1)).await.is_err());
 
@@ -83,7 +83,7 @@ async fn a_lane_that_loses_a_slot_is_not_relied_on_meanwhile() {
     source.hear().await;
     let slot = cluster_slot(&cluster, &crate::fixture::name_of(&key)).await;
     let from = cluster.primary_of(slot).await;
-    let heartbeats: Vec<String> = from.query(&["KEYS", "*:node:*"]).await.unwrap();
+    let heartbeats: Vec<String> = from.query(&["KEYS", "*:nodes"]).await.unwrap();
     // Just any slot, and the one in which the lane keeps its own keys.
     let moving = [slot, cluster_slot(&cluster, &heartbeats[0]).await];
     let to = cluster.primaries().iter().find(|primary| primary.port() != from.port()).unwrap();
@@ -153,7 +153,7 @@ async fn listening_ends_when_sentinels_name_another_master() {
 
     eventually("a subscription to the new master", async || {
         let subscription = backplane.subscribe(lanes[0], NodeId(9)).await;
-        subscription.is_ok() && backplane.echo(lanes[0], NodeId(9), 1).await.is_ok()
+        subscription.is_ok() && backplane.echo(lanes[0], NodeId(9), 1, 0).await.is_ok()
     })
     .await;
     let mut ear = Ear::on(&store, lanes[0]).await;
@@ -280,10 +280,12 @@ async fn a_node_leaves_a_heartbeat_and_no_connection() {
     let store = store(&redis);
     let mut ear = Ear::only(&store).await;
     ear.hear().await;
-    let name = format!("{NAMESPACE}:{{0000}}:node:{:016x}", ear.node.0);
-    assert_eq!(redis.query::<String>(&["GET", &name]).await.unwrap(), ear.sent.to_string());
+    let name = format!("{NAMESPACE}:{{0000}}:nodes");
+    let node = format!("{:016x}", ear.node.0);
+    let heartbeat: String = redis.query(&["HGET", &name, &node]).await.unwrap();
+    assert!(heartbeat.starts_with(&format!("{}:0:", ear.sent)), "{heartbeat}");
     let ttl: i64 = redis.query(&["PTTL", &name]).await.unwrap();
-    assert!((1..=60_000).contains(&ttl), "{ttl} ms");
+    assert!((1..=120_000).contains(&ttl), "{ttl} ms");
 
     let has_ended = async || {
         let listening: String = redis.query(&["CLIENT", "LIST", "TYPE", "pubsub"]).await.unwrap();
@@ -292,6 +294,27 @@ async fn a_node_leaves_a_heartbeat_and_no_connection() {
     assert!(!has_ended().await);
     drop(ear);
     eventually("the connection to be closed", has_ended).await;
+}
+
+#[tokio::test]
+async fn nodes_that_have_stopped_are_forgotten_now_and_then() {
+    let redis = Redis::start().await;
+    let store = store(&redis);
+    let [mut live, mut stopped] = [Ear::only(&store).await, Ear::only(&store).await];
+    stopped.hear().await;
+    live.hear().await;
+    let name = format!("{NAMESPACE}:{{0000}}:nodes");
+    let order = live.order().await;
+    // As if that had been long ago.
+    for (swept, expected) in [(0, 2), (order.0 - 1, 1)] {
+        redis.command(&["HSET", &name, "swept", &format!("{swept}:1700000000")]).await;
+        live.hear().await;
+        assert_eq!(live.backplane.nodes(live.lane).await.unwrap().len(), expected);
+    }
+    assert!(live.order().await > order);
+    let epoch = live.echo().await;
+    redis.command(&["DEL", &name]).await;
+    assert_ne!(live.echo().await, epoch, "whoever believes that the list is complete must notice");
 }
 
 /// A subscription, and the echoes that were sent to it.
@@ -350,7 +373,13 @@ impl Ear {
 
     async fn try_echo(&mut self) -> Result<Epoch, Error> {
         self.sent += 1;
-        self.backplane.echo(self.lane, self.node, self.sent).await
+        let echoed = self.backplane.echo(self.lane, self.node, self.sent, self.heard).await;
+        echoed.map(|echoed| echoed.epoch)
+    }
+
+    async fn order(&mut self) -> Order {
+        let nodes = self.backplane.nodes(self.lane).await.unwrap();
+        nodes.iter().find(|it| it.node == self.node).unwrap().order
     }
 
     /// What has changed up to now.
@@ -365,6 +394,7 @@ impl Ear {
             match self.next().await? {
                 Event::Changed(key, change) => changes.push((key, change)),
                 Event::Echo(number) => self.count(number),
+                Event::Nudge => {}
                 Event::Unintelligible => self.unintelligible += 1,
             }
         }
@@ -376,7 +406,7 @@ impl Ear {
         while self.heard < self.sent {
             match self.next().await.unwrap() {
                 Event::Echo(number) => self.heard = number,
-                Event::Changed(..) | Event::Unintelligible => {}
+                Event::Changed(..) | Event::Nudge | Event::Unintelligible => {}
             }
         }
     }

@@ -27,6 +27,7 @@ mod single {
 const USER: &str = "user shop on >secret ~* &* \
     +get +set +del +exists +getrange +setrange +pexpire +pttl \
     +zadd +zrem +zrangebylex +zremrangebylex \
+    +hmget +hset +hdel +hgetall \
     +eval +evalsha +time +publish +subscribe +ping +role \
     +info +wait +client|setname +select +cluster|nodes +asking +readonly";
 
@@ -90,7 +91,7 @@ async fn a_socket_in_the_file_system_will_do() {
     let backplane = store.backplane().unwrap();
     let lane = backplane.lanes().await.unwrap()[0];
     let mut subscription = backplane.subscribe(lane, NodeId(1)).await.unwrap();
-    backplane.echo(lane, NodeId(1), 7).await.unwrap();
+    backplane.echo(lane, NodeId(1), 7, 0).await.unwrap();
     assert_eq!(subscription.next().await.unwrap(), Event::Echo(7));
     let keyspace = redis.info("keyspace").await;
     assert_eq!(keyspace.keys().collect::<Vec<_>>(), ["db4"]);

@@ -7,7 +7,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use session_core::{
-    Backplane, Change, Epoch, Event, Key, Lane, NodeId, Replaced, Revision, Subscription,
+    Backplane, Change, Echoed, Event, Heartbeat, Key, Lane, NodeId, Replaced, Revision,
+    Subscription,
 };
 use tokio::time::timeout;
 
@@ -141,7 +142,7 @@ pub async fn backplane_echo_comes_last(harness: &dyn Harness) {
     let Some(mut listener) = Listener::on(&store, &key).await else { return };
     let Some(mut other) = Listener::on(&store, &key).await else { return };
     let handles = store.handles(harness).await;
-    let epoch = listener.echo().await;
+    let epoch = listener.echo().await.epoch;
     listener.until_echo().await;
     for _ in 0..20 {
         // Written by others, too: what counts is that it was acknowledged before.
@@ -153,7 +154,7 @@ pub async fn backplane_echo_comes_last(harness: &dyn Harness) {
         .await;
         other.echo().await;
         let again = listener.echo().await;
-        store.assert(again == epoch, "the epoch changed, although the data did not");
+        store.assert(again.epoch == epoch, "the epoch changed, although the data did not");
         let events = listener.until_echo().await;
         for key in keys {
             let announced = events
@@ -162,6 +163,44 @@ pub async fn backplane_echo_comes_last(harness: &dyn Harness) {
             store.assert(announced, "an echo overtook the announcement of an earlier write");
         }
         other.until_echo().await;
+    }
+}
+
+/// An echo leaves a heartbeat with the numbers of its node, which no late one lowers; the order of
+/// heartbeats is that of the echoes. A nudge is heard by every node, behind what was acknowledged
+/// before it.
+pub async fn backplane_tells_of_nodes(harness: &dyn Harness) {
+    let store = Checked::of(backplane_tells_of_nodes, harness);
+    let key = sample::key();
+    let Some(mut one) = Listener::on(&store, &key).await else { return };
+    let Some(mut other) = Listener::on(&store, &key).await else { return };
+    store.assert(one.heartbeat().await.is_none(), "a node that has sent no echo is listed");
+
+    for (number, handled) in [(1, 0), (2, 1), (3, 1)] {
+        let echoed = one.echo_as(number, handled).await;
+        one.listed(number, handled, echoed).await;
+    }
+    let others = other.echo_as(1, 0).await;
+    other.listed(1, 0, others).await;
+    let late = one.echo_as(2, 0).await;
+    store.assert(late.order > others.order, "a later echo is not behind an earlier one");
+    one.listed(3, 1, late).await;
+    other.listed(1, 0, others).await;
+
+    for listener in [&mut one, &mut other] {
+        store.created(&sample::key_beside(&key), &sample::record(harness.now())).await;
+        let nudged = listener.backplane.nudge(listener.lane).await;
+        store.answer("nudge", nudged);
+    }
+    for listener in [&mut one, &mut other] {
+        listener.echo_as(4, 0).await;
+        let events = listener.until_number(4).await;
+        let changes_and_nudges = events.iter().filter(|event| !matches!(event, Event::Echo(_)));
+        let is_nudge: Vec<bool> = changes_and_nudges.map(|it| *it == Event::Nudge).collect();
+        store.assert(
+            is_nudge == [false, true, false, true],
+            format_args!("a write and a nudge, twice, were heard as {events:?}"),
+        );
     }
 }
 
@@ -218,28 +257,49 @@ impl Listener {
         Some(Self { store: store.clone(), backplane, lane, node, subscription, echoes: 0 })
     }
 
-    async fn echo(&mut self) -> Epoch {
+    async fn echo(&mut self) -> Echoed {
         self.echoes += 1;
-        let echo = self.backplane.echo(self.lane, self.node, self.echoes).await;
+        self.echo_as(self.echoes, 0).await
+    }
+
+    async fn echo_as(&mut self, number: u64, handled: u64) -> Echoed {
+        let echo = self.backplane.echo(self.lane, self.node, number, handled).await;
         self.store.answer("echo", echo)
+    }
+
+    async fn heartbeat(&mut self) -> Option<Heartbeat> {
+        let nodes = self.store.answer("nodes", self.backplane.nodes(self.lane).await);
+        nodes.into_iter().find(|heartbeat| heartbeat.node == self.node)
+    }
+
+    /// Fails unless this is the node's heartbeat.
+    async fn listed(&mut self, sent: u64, handled: u64, echoed: Echoed) {
+        let expected = Heartbeat { node: self.node, sent, handled, order: echoed.order };
+        let found = self.heartbeat().await;
+        let message = format!("the heartbeat is {found:?}, not {expected:?}");
+        self.store.assert(found == Some(expected), message);
     }
 
     /// Everything up to the echo that was sent last.
     async fn until_echo(&mut self) -> Vec<Event> {
+        let events = self.until_number(self.echoes).await;
+        let other = events.iter().find(|event| matches!(event, Event::Echo(_)));
+        let message = format!("{other:?} came back before {}, which was sent", self.echoes);
+        self.store.assert(other.is_none(), message);
+        events
+    }
+
+    /// Everything up to the echo of that number, other echoes among it.
+    async fn until_number(&mut self, number: u64) -> Vec<Event> {
         let mut events = Vec::new();
         loop {
             let Ok(event) = timeout(PATIENCE, self.subscription.next()).await else {
                 self.store.fail(format_args!("no echo within {PATIENCE:?}"));
             };
             match self.store.answer("next", event) {
-                Event::Echo(number) => {
-                    let sent = self.echoes;
-                    let message = format!("echo {number} came back, {sent} was sent");
-                    self.store.assert(number == sent, message);
-                    return events;
-                }
-                change @ Event::Changed(..) => events.push(change),
+                Event::Echo(back) if back == number => return events,
                 Event::Unintelligible => self.store.fail("an event that is none was announced"),
+                event => events.push(event),
             }
         }
     }
@@ -252,7 +312,7 @@ impl Listener {
             Event::Changed(key, change) => {
                 keys.iter().position(|wanted| *wanted == key).map(|place| (place, change))
             }
-            Event::Echo(_) | Event::Unintelligible => None,
+            Event::Echo(_) | Event::Nudge | Event::Unintelligible => None,
         };
         events.into_iter().filter_map(about).collect()
     }

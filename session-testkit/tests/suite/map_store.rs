@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use session_core::{
-    Backplane, Change, Clock, Created, Epoch, Error, ErrorKind, Event, Key, Lane, Load, Loaded,
-    NodeId, Page, Qualities, Record, Replaced, Revision, Source, Store, Subject, SubjectIndex,
-    Subscription, Timestamp, Touch, Touched,
+    Backplane, Change, Clock, Created, Echoed, Epoch, Error, ErrorKind, Event, Heartbeat, Key,
+    Lane, Load, Loaded, NodeId, Order, Page, Qualities, Record, Replaced, Revision, Source, Store,
+    Subject, SubjectIndex, Subscription, Timestamp, Touch, Touched,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -24,6 +24,8 @@ pub(crate) struct MapStore {
 pub(crate) struct State {
     pub(crate) sessions: BTreeMap<Key, Record>,
     pub(crate) listeners: Vec<(NodeId, UnboundedSender<Event>)>,
+    echoes: u64,
+    heartbeats: BTreeMap<u64, Heartbeat>,
 }
 
 impl State {
@@ -38,7 +40,10 @@ impl State {
     }
 
     pub(crate) fn announce(&mut self, key: Key, change: Change) {
-        let event = Event::Changed(key, change);
+        self.tell(Event::Changed(key, change));
+    }
+
+    fn tell(&mut self, event: Event) {
         self.listeners.retain(|(_, listener)| listener.send(event).is_ok());
     }
 
@@ -228,15 +233,36 @@ impl Backplane for MapStore {
         Ok(Box::new(Listening(receiver)))
     }
 
-    async fn echo(&self, _lane: Lane, node: NodeId, number: u64) -> Result<Epoch, Error> {
-        self.with(|state, _| {
+    async fn echo(
+        &self,
+        _lane: Lane,
+        node: NodeId,
+        number: u64,
+        handled: u64,
+    ) -> Result<Echoed, Error> {
+        Ok(self.with(|state, _| {
+            state.echoes += 1;
+            let order = Order(state.echoes);
+            let before = state.heartbeats.get(&node.0);
+            let (sent, handled) = before
+                .map_or((number, handled), |it| (number.max(it.sent), handled.max(it.handled)));
+            state.heartbeats.insert(node.0, Heartbeat { node, sent, handled, order });
             for (_, listener) in state.listeners.iter().filter(|(listening, _)| *listening == node)
             {
                 // Who has gone needs no echo.
                 let _ = listener.send(Event::Echo(number));
             }
-        });
-        Ok(Epoch(1))
+            Echoed { epoch: Epoch(1), order }
+        }))
+    }
+
+    async fn nudge(&self, _lane: Lane) -> Result<(), Error> {
+        self.with(|state, _| state.tell(Event::Nudge));
+        Ok(())
+    }
+
+    async fn nodes(&self, _lane: Lane) -> Result<Vec<Heartbeat>, Error> {
+        Ok(self.with(|state, _| state.heartbeats.values().copied().collect()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is wrong with announcements.
 
 use async_trait::async_trait;
-use session_core::{Backplane, Epoch, Error, Event, Key, Lane, NodeId, Subscription};
+use session_core::{Backplane, Echoed, Error, Event, Heartbeat, Key, Lane, NodeId, Subscription};
 
 use crate::defects::{Broken, Defect, dawdle};
 
@@ -20,8 +20,23 @@ impl Backplane for Broken {
         Ok(Box::new(Misheard { inner, defect: self.defect, late: None }))
     }
 
-    async fn echo(&self, lane: Lane, node: NodeId, number: u64) -> Result<Epoch, Error> {
-        self.inner.echo(lane, node, number).await
+    async fn echo(
+        &self,
+        lane: Lane,
+        node: NodeId,
+        number: u64,
+        handled: u64,
+    ) -> Result<Echoed, Error> {
+        let handled = if self.is(Defect::EchoCountsAsHandled) { number } else { handled };
+        self.inner.echo(lane, node, number, handled).await
+    }
+
+    async fn nudge(&self, lane: Lane) -> Result<(), Error> {
+        if self.is(Defect::NudgesNobody) { Ok(()) } else { self.inner.nudge(lane).await }
+    }
+
+    async fn nodes(&self, lane: Lane) -> Result<Vec<Heartbeat>, Error> {
+        self.inner.nodes(lane).await
     }
 }
 

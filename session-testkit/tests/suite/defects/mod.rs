@@ -91,6 +91,8 @@ defects! {
     AnnouncesTouch => backplane_announces_no_touch,
     AnnouncesLater => backplane_keeps_the_order,
     EchoOvertakes => backplane_echo_comes_last,
+    EchoCountsAsHandled => backplane_tells_of_nodes,
+    NudgesNobody => backplane_tells_of_nodes,
     NextForgets => backplane_next_may_be_cancelled,
     LosesOnReopen => durable_survives_reopen,
     KeepsToItself => shared_is_seen_by_others,
