@@ -229,6 +229,7 @@ async fn a_failover_changes_the_subscription_and_no_log_out_comes_back() {
     let revision = create(&node, &key, &record()).await;
     create(&node, &ended, &record()).await;
     node.delete(&ended).await.unwrap();
+    replicated(sentinel.primary()).await;
     let before = node.stats().subscriptions;
     sentinel.fail_over().await;
     eventually("the new primary", async || node.stats().subscriptions > before).await;
@@ -238,6 +239,22 @@ async fn a_failover_changes_the_subscription_and_no_log_out_comes_back() {
     assert_eq!(read(&node, &ended).await, None);
     let second = replaced(shared.replace(&key, &record(), revision).await);
     eventually("its announcement", async || read(&node, &key).await.unwrap().0 == second).await;
+}
+
+/// Returns once a replica has everything that was written so far.
+async fn replicated(primary: &Redis) {
+    let mut connection = primary.connection().await;
+    let mut ask = async |words: &[&str]| {
+        let mut command = ::redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        command.query_async::<::redis::Value>(&mut connection).await.unwrap()
+    };
+    eventually("a replica in step", async || {
+        // Waits for what its own connection has written, and so for all that came before.
+        ask(&["SET", "in-step", "1"]).await;
+        matches!(ask(&["WAIT", "1", "1000"]).await, ::redis::Value::Int(replicas) if replicas > 0)
+    })
+    .await;
 }
 
 #[tokio::test]
