@@ -30,7 +30,7 @@ pub(super) struct Phase {
 }
 
 /// How soon every node answers from its cache again, on a machine that has other things to do.
-const RECOVERY: Duration = Duration::from_secs(10);
+const RECOVERY: Duration = Duration::from_secs(30);
 
 /// Between two faults: longer than it may take until a change is known everywhere.
 const CALM: Duration = Duration::from_millis(500);
