@@ -67,7 +67,16 @@ struct Shared {
     doubted: Notify,
     /// The number of the last connection whose server has said that it is no primary.
     demoted: watch::Sender<u64>,
+    begun: Instant,
+    /// When whoever watches over the connection was last seen at work, in ms since `begun`.
+    watched: AtomicU64,
 }
+
+/// How often the watcher shows that it is at work, in ms.
+const WATCH: u64 = 250;
+/// Longer, and this process has not run, or its machine: Sentinels may have named another master
+/// meanwhile, and a master that slept as long does not know either.
+const NAP: u64 = 1_000;
 
 impl Link {
     /// Nothing is connected before the first call.
@@ -78,6 +87,8 @@ impl Link {
             state: watch::Sender::new(State::Connecting),
             doubted: Notify::new(),
             demoted: watch::Sender::new(0),
+            begun: Instant::now(),
+            watched: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared), keeper: Background::default() }
     }
@@ -96,6 +107,7 @@ impl Link {
         self.keep();
         if let State::Up(connection) = &*self.shared.state.borrow()
             && Some(connection.number) != stale
+            && !self.shared.has_slept()
         {
             return Ok(connection.clone());
         }
@@ -103,7 +115,9 @@ impl Link {
         loop {
             self.keep();
             match &*states.borrow_and_update() {
-                State::Up(connection) if Some(connection.number) != stale => {
+                State::Up(connection)
+                    if Some(connection.number) != stale && !self.shared.has_slept() =>
+                {
                     return Ok(connection.clone());
                 }
                 State::Down(failure) => return Err(failure.clone().into()),
@@ -157,8 +171,10 @@ impl Shared {
     async fn keep(&self) {
         let mut backoff = Backoff::default();
         loop {
+            let asked = self.now();
             match self.connect().await {
                 Ok((connection, mut driver)) => {
+                    self.watched.store(asked, Ordering::Relaxed);
                     let up_since = Instant::now();
                     tracing::info!(server = %connection.endpoint, "connected to Redis");
                     self.state.send_replace(State::Up(connection.clone()));
@@ -213,13 +229,20 @@ impl Shared {
             }
         });
         loop {
-            tokio::select! {
+            let is_doubted = tokio::select! {
                 () = &mut lost => return lost_connection(),
                 () = &mut moved => {
                     return Failure::unavailable("the Sentinels name another master");
                 }
                 _ = &mut demoted => return Failure::refused("READONLY"),
-                () = self.doubted.notified() => {}
+                () = self.doubted.notified() => true,
+                () = sleep(Duration::from_millis(WATCH)) => false,
+            };
+            if !is_doubted {
+                match self.look_around(&connection.endpoint).await {
+                    Some(failure) => return failure,
+                    None => continue,
+                }
             }
             let mut multiplexed = connection.multiplexed.clone();
             let ping = redis::cmd("PING");
@@ -232,6 +255,37 @@ impl Shared {
                 return Failure::timeout("the server does not answer");
             }
         }
+    }
+}
+
+impl Shared {
+    fn now(&self) -> u64 {
+        self.begun.elapsed().as_millis() as u64
+    }
+
+    /// Whether nobody has watched over the connection to a master for so long that it may be one
+    /// no more.
+    fn has_slept(&self) -> bool {
+        let is_master = matches!(self.source, Source::Master(_));
+        is_master && self.now().saturating_sub(self.watched.load(Ordering::Relaxed)) > NAP
+    }
+
+    /// The watcher is at work. If it was not, the Sentinels are asked before anybody else is
+    /// answered; without a Sentinel to ask, the connection is as good as it was.
+    async fn look_around(&self, endpoint: &Endpoint) -> Option<Failure> {
+        let (asked, has_slept) = (self.now(), self.has_slept());
+        if has_slept
+            && let Source::Master(sentinels) = &self.source
+            && sentinels.master().await.is_ok_and(|now| now != *endpoint)
+        {
+            return Some(Failure::unavailable("the Sentinels name another master"));
+        }
+        self.watched.store(asked, Ordering::Relaxed);
+        if has_slept {
+            // For those who wait.
+            self.state.send_modify(|_| {});
+        }
+        None
     }
 }
 
