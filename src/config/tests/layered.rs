@@ -113,7 +113,7 @@ namespace = "portal"
             ),
             (
                 "shared = \"back\"\nlocal = { max_bytes = \"1KB\" }",
-                &["field: stores.front.local.max_bytes", "value: 1000", "1100 bytes"],
+                &["field: stores.front.local.max_bytes", "value: 1000", "bytes of cache"],
             ),
             (
                 "shared = \"back\"\nlocal = { max_bytes = 64 }",
