@@ -92,7 +92,7 @@ fn explain(missing: &[&Requirement], reason: &str) -> String {
 const REQUIREMENTS: &[Requirement] = &[
     Requirement { name: "a headless browser", binary: "chromium", debian_package: "chromium", needed_by: &["portal"] },
     Requirement { name: "its WebDriver", binary: "chromedriver", debian_package: "chromium-driver", needed_by: &["portal"] },
-    Requirement { name: "Redis", binary: "redis-server", debian_package: "redis-server", needed_by: &["session-testkit", "session-redis", "portal"] },
+    Requirement { name: "Redis", binary: "redis-server", debian_package: "redis-server", needed_by: &["session-testkit", "session-redis", "session-layered", "portal"] },
 ];
 
 #[cfg(test)]
@@ -116,7 +116,7 @@ mod tests {
         for part in [
             "chromedriver",
             "for the tests of portal",
-            "session-testkit, session-redis, portal",
+            "session-testkit, session-redis, session-layered, portal",
             "no apt-get here",
             "chromium chromium-driver redis-server",
         ] {

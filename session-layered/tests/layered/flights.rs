@@ -1,14 +1,15 @@
 //! Reads that share one answer of the shared store.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use session_core::{Source, Store};
 use session_memory::MemoryStore;
 use session_testkit::{CountingStore, FaultyStore, Method, sample};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use crate::fixture::{create, eventually, layered, leased, node, read, record, replaced};
+use crate::fixture::{D, create, eventually, layered, leased, node, read, record, replaced};
 
 struct Behind {
     shared: MemoryStore,
@@ -138,4 +139,26 @@ async fn a_failure_is_everybodys_and_nobody_keeps_it() {
     assert_eq!(error.kind(), session_core::ErrorKind::Unavailable);
     behind.faulty.heal();
     assert_eq!(read(&node, &key).await, None);
+}
+
+/// Where a lease would have run out, a slow load is not shared either: what it has read may have
+/// changed long ago.
+#[tokio::test]
+async fn nobody_joins_a_flight_that_began_longer_ago_than_the_bound() {
+    let behind = Behind::new();
+    let node = node(Arc::clone(&behind.counting) as Arc<dyn Store>).await;
+    let key = sample::key();
+    let revision = create(&behind.shared, &key, &record()).await;
+    let (begun, gate) = (Instant::now(), behind.faulty.hold_reply(Method::Load));
+    let early = tokio::spawn({
+        let node = node.clone();
+        async move { read(&node, &key).await }
+    });
+    gate.reached().await;
+    eventually("it is old", async || begun.elapsed() > D).await;
+    let late = timeout(Duration::from_secs(10), read(&node, &key)).await;
+    assert_eq!(late.expect("a flight of its own"), Some((revision, Source::Shared)));
+    assert_eq!(behind.loads(), 2);
+    gate.open();
+    assert_eq!(early.await.unwrap(), Some((revision, Source::Shared)));
 }
