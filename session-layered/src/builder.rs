@@ -97,7 +97,8 @@ impl LayeredBuilder {
     }
 
     /// How long after a change was acknowledged a node may at most serve what was before, whatever
-    /// is cut off, lost, slow, or asleep; from 20 ms to a minute.
+    /// is cut off, lost, slow, or asleep; from 20 ms to a minute. The same on all nodes: a
+    /// [fence](session_core::Store::fence) waits for those that do not answer by its own.
     ///
     /// # Performance impact
     ///
@@ -118,7 +119,8 @@ impl LayeredBuilder {
     ///
     /// During an outage nobody's log-out is acknowledged. But a node that is cut off cannot know
     /// whether others are: **this extends the bound on staleness, for nodes that cannot reach the shared
-    /// store, by so much.** Reads of what is not cached, and all writes, fail all the same.
+    /// store, by so much.** A [fence](session_core::Store::fence) does not wait for it. Reads of what is not
+    /// cached, and all writes, fail all the same.
     ///
     /// # Default
     ///
