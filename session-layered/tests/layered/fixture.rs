@@ -9,8 +9,9 @@ use session_core::{
 };
 use session_layered::{Layered, LayeredBuilder};
 use session_redis::{RedisStore, RedisStoreBuilder, Topology};
-use session_testkit::sample;
 use session_testkit::servers::{Cluster, Redis, Sentinel};
+use session_testkit::{FaultyStore, Gate, Method, sample};
+use tokio::task::JoinHandle;
 
 pub(crate) const NAMESPACE: &str = "shop";
 /// Short, so that what has to wait for it does not wait for long.
@@ -105,6 +106,21 @@ pub(crate) fn replaced(answer: Result<Replaced, Error>) -> Revision {
         Replaced::Replaced(revision) => revision,
         other => panic!("nothing was replaced: {other:?}"),
     }
+}
+
+/// A replace that has been executed, and whose answer waits behind the gate.
+pub(crate) async fn held_replace(
+    faulty: &FaultyStore,
+    node: &Layered,
+    key: Key,
+    expected: Revision,
+) -> (Gate, JoinHandle<Revision>) {
+    let gate = faulty.hold_reply(Method::Replace);
+    let node = node.clone();
+    let write =
+        tokio::spawn(async move { replaced(node.replace(&key, &record(), expected).await) });
+    gate.reached().await;
+    (gate, write)
 }
 
 /// Returns when it is so, and how long that took.

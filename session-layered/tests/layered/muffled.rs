@@ -2,7 +2,8 @@
 //! here, echoes are not.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use session_core::{
@@ -12,39 +13,34 @@ use session_core::{
 };
 use session_layered::Layered;
 use session_memory::MemoryStore;
+use session_testkit::servers::Redis;
 use session_testkit::{FaultyStore, Method, sample};
 use tokio::time::timeout;
 
-use crate::fixture::{create, eventually, layered, leased, read, record, replaced};
+use crate::fixture::{
+    create, eventually, held_replace, layered, leased, read, read_strong, record, redis, replaced,
+};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
 struct Setup {
-    shared: MemoryStore,
+    shared: Arc<dyn Store>,
     faulty: Arc<FaultyStore>,
     node: Layered,
+    /// Whether it is not known who announces changes.
+    is_lost: Arc<AtomicBool>,
 }
 
 async fn setup(ttl: Duration) -> Setup {
-    let shared = MemoryStore::new();
-    let faulty = Arc::new(FaultyStore::new(Arc::new(Muffled(shared.clone()))));
-    let node = leased(layered(Arc::clone(&faulty) as Arc<dyn Store>).ttl(ttl)).await;
-    Setup { shared, faulty, node }
+    setup_over(Arc::new(MemoryStore::new()), ttl).await
 }
 
-impl Setup {
-    async fn begin_replace(
-        &self,
-        key: Key,
-        expected: Revision,
-    ) -> (session_testkit::Gate, tokio::task::JoinHandle<Revision>) {
-        let gate = self.faulty.hold_reply(Method::Replace);
-        let node = self.node.clone();
-        let write = async move { replaced(node.replace(&key, &record(), expected).await) };
-        let write = tokio::spawn(write);
-        gate.reached().await;
-        (gate, write)
-    }
+async fn setup_over(shared: Arc<dyn Store>, ttl: Duration) -> Setup {
+    let is_lost = Arc::new(AtomicBool::new(false));
+    let muffled = Muffled { store: Arc::clone(&shared), is_lost: Arc::clone(&is_lost) };
+    let faulty = Arc::new(FaultyStore::new(Arc::new(muffled)));
+    let node = leased(layered(Arc::clone(&faulty) as Arc<dyn Store>).ttl(ttl)).await;
+    Setup { shared, faulty, node, is_lost }
 }
 
 const LONG: Duration = Duration::from_secs(3_600);
@@ -56,14 +52,12 @@ async fn of_two_own_writes_the_one_acknowledged_first_may_be_the_later_one() {
     for ttl in [LONG, SHORT] {
         let setup = setup(ttl).await;
         let key = sample::key();
-        let first = create(&setup.shared, &key, &record()).await;
-        let (gate, slow) = setup.begin_replace(key, first).await;
+        let first = create(&*setup.shared, &key, &record()).await;
+        let (gate, slow) = held_replace(&setup.faulty, &setup.node, key, first).await;
         let third = replaced(setup.node.replace(&key, &record(), first.next()).await);
         if ttl == SHORT {
-            eventually("it is not cached any more", async || {
-                read(&setup.node, &key).await.unwrap().1 == Source::Shared
-            })
-            .await;
+            let written = Instant::now();
+            eventually("it is not cached any more", async || written.elapsed() > 20 * SHORT).await;
         }
         let before = setup.node.stats();
         gate.open();
@@ -73,24 +67,60 @@ async fn of_two_own_writes_the_one_acknowledged_first_may_be_the_later_one() {
     }
 }
 
+/// Redis begins at revision 1 again with a key that is used again.
 #[tokio::test]
 async fn a_session_that_a_node_creates_is_not_taken_for_the_one_before() {
-    let setup = setup(LONG).await;
+    let server = Redis::start().await;
+    let setup = setup_over(Arc::new(redis(&server).build().unwrap()), LONG).await;
     let key = sample::key();
-    let first = create(&setup.shared, &key, &record()).await;
-    let (gate, slow) = setup.begin_replace(key, first).await;
+    let first = create(&*setup.shared, &key, &record()).await;
+    let (gate, slow) = held_replace(&setup.faulty, &setup.node, key, first).await;
     setup.shared.delete(&key).await.unwrap();
     let again = create(&setup.node, &key, &record()).await;
     gate.open();
-    slow.await.unwrap();
-    assert_eq!(read(&setup.node, &key).await, Some((again, Source::Local)));
+    assert!(slow.await.unwrap() > again);
+    assert_eq!(read(&setup.node, &key).await.unwrap().0, again);
+}
+
+#[tokio::test]
+async fn of_two_loads_the_one_that_lands_last_may_be_the_older_one() {
+    let setup = setup(LONG).await;
+    let key = sample::key();
+    let first = create(&*setup.shared, &key, &record()).await;
+    let gate = setup.faulty.hold_reply(Method::Load);
+    let early = tokio::spawn({
+        let node = setup.node.clone();
+        async move { read(&node, &key).await }
+    });
+    gate.reached().await;
+    let second = replaced(setup.shared.replace(&key, &record(), first).await);
+    assert_eq!(read_strong(&setup.node, &key).await, Some((second, Source::Shared)));
+    gate.open();
+    assert_eq!(early.await.unwrap(), Some((first, Source::Shared)));
+    assert_eq!(read(&setup.node, &key).await, Some((second, Source::Local)));
+}
+
+/// What nobody would tell of changes of is not kept, and what was kept before is let go of.
+#[tokio::test]
+async fn an_own_write_holds_where_nobody_knows_who_announces_changes() {
+    let setup = setup(LONG).await;
+    let key = sample::key();
+    let first = create(&setup.node, &key, &record()).await;
+    setup.is_lost.store(true, Ordering::Relaxed);
+    let second = replaced(setup.node.replace(&key, &record(), first).await);
+    for _ in 0..2 {
+        assert_eq!(read(&setup.node, &key).await, Some((second, Source::Shared)));
+    }
+    setup.is_lost.store(false, Ordering::Relaxed);
+    assert_eq!(read(&setup.node, &key).await, Some((second, Source::Shared)));
+    assert_eq!(read(&setup.node, &key).await, Some((second, Source::Local)));
 }
 
 #[tokio::test]
 async fn what_was_read_before_an_own_write_is_neither_kept_nor_shared_after_it() {
     let setup = setup(SHORT).await;
     let key = sample::key();
-    let first = create(&setup.shared, &key, &record()).await;
+    let first = create(&*setup.shared, &key, &record()).await;
     let gate = setup.faulty.hold_reply(Method::Load);
     let early = tokio::spawn({
         let node = setup.node.clone();
@@ -141,17 +171,20 @@ async fn a_refused_write_teaches_the_cache() {
 
 /// A store whose changes nobody hears of.
 #[derive(Debug)]
-struct Muffled(MemoryStore);
+struct Muffled {
+    store: Arc<dyn Store>,
+    is_lost: Arc<AtomicBool>,
+}
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl Store for Muffled {
     async fn load(&self, key: &Key, load: Load) -> Result<Loaded, Error> {
-        self.0.load(key, load).await
+        self.store.load(key, load).await
     }
 
     async fn create(&self, key: &Key, record: &Record) -> Result<Created, Error> {
-        self.0.create(key, record).await
+        self.store.create(key, record).await
     }
 
     async fn replace(
@@ -160,7 +193,7 @@ impl Store for Muffled {
         record: &Record,
         expected: Revision,
     ) -> Result<Replaced, Error> {
-        self.0.replace(key, record, expected).await
+        self.store.replace(key, record, expected).await
     }
 
     async fn rotate(
@@ -170,58 +203,62 @@ impl Store for Muffled {
         record: &Record,
         expected: Revision,
     ) -> Result<Replaced, Error> {
-        self.0.rotate(from, to, record, expected).await
+        self.store.rotate(from, to, record, expected).await
     }
 
     async fn touch(&self, touches: &[Touch]) -> Result<Vec<Touched>, Error> {
-        self.0.touch(touches).await
+        self.store.touch(touches).await
     }
 
     async fn delete(&self, key: &Key) -> Result<bool, Error> {
-        self.0.delete(key).await
+        self.store.delete(key).await
     }
 
     async fn purge_expired(&self, limit: usize) -> Result<usize, Error> {
-        self.0.purge_expired(limit).await
+        self.store.purge_expired(limit).await
     }
 
     async fn fence(&self) -> Result<(), Error> {
-        self.0.fence().await
+        self.store.fence().await
     }
 
     async fn flush(&self) -> Result<(), Error> {
-        self.0.flush().await
+        self.store.flush().await
     }
 
     fn subjects(&self) -> Option<&dyn SubjectIndex> {
-        self.0.subjects()
+        self.store.subjects()
     }
 
     fn backplane(&self) -> Option<Arc<dyn Backplane>> {
-        Some(Arc::new(MuffledBackplane(self.0.backplane()?)))
+        let (backplane, is_lost) = (self.store.backplane()?, Arc::clone(&self.is_lost));
+        Some(Arc::new(MuffledBackplane { backplane, is_lost }))
     }
 
     fn qualities(&self) -> Qualities {
-        self.0.qualities()
+        self.store.qualities()
     }
 }
 
 #[derive(Debug)]
-struct MuffledBackplane(Arc<dyn Backplane>);
+struct MuffledBackplane {
+    backplane: Arc<dyn Backplane>,
+    is_lost: Arc<AtomicBool>,
+}
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl Backplane for MuffledBackplane {
     async fn lanes(&self) -> Result<Vec<Lane>, Error> {
-        self.0.lanes().await
+        self.backplane.lanes().await
     }
 
     fn lane_of(&self, key: &Key) -> Option<Lane> {
-        self.0.lane_of(key)
+        (!self.is_lost.load(Ordering::Relaxed)).then(|| self.backplane.lane_of(key))?
     }
 
     async fn subscribe(&self, lane: Lane, node: NodeId) -> Result<Box<dyn Subscription>, Error> {
-        Ok(Box::new(MuffledSubscription(self.0.subscribe(lane, node).await?)))
+        Ok(Box::new(MuffledSubscription(self.backplane.subscribe(lane, node).await?)))
     }
 
     async fn echo(
@@ -231,15 +268,15 @@ impl Backplane for MuffledBackplane {
         number: u64,
         handled: u64,
     ) -> Result<Echoed, Error> {
-        self.0.echo(lane, node, number, handled).await
+        self.backplane.echo(lane, node, number, handled).await
     }
 
     async fn nudge(&self, lane: Lane) -> Result<(), Error> {
-        self.0.nudge(lane).await
+        self.backplane.nudge(lane).await
     }
 
     async fn nodes(&self, lane: Lane) -> Result<Vec<Heartbeat>, Error> {
-        self.0.nodes(lane).await
+        self.backplane.nodes(lane).await
     }
 }
 

@@ -7,7 +7,7 @@ use session_layered::Layered;
 use session_memory::MemoryStore;
 use session_testkit::{FaultyStore, Method, sample};
 
-use crate::fixture::{create, eventually, node, read, record, replaced};
+use crate::fixture::{create, eventually, held_replace, node, read, record, replaced};
 
 async fn faulty() -> (MemoryStore, Arc<FaultyStore>, Layered) {
     let shared = MemoryStore::new();
@@ -35,12 +35,7 @@ async fn a_write_that_was_overtaken_is_not_kept() {
     let (shared, faulty, node) = faulty().await;
     let key = sample::key();
     let first = create(&shared, &key, &record()).await;
-    let gate = faulty.hold_reply(Method::Replace);
-    let slow = tokio::spawn({
-        let node = node.clone();
-        async move { replaced(node.replace(&key, &record(), first).await) }
-    });
-    gate.reached().await;
+    let (gate, slow) = held_replace(&faulty, &node, key, first).await;
     let third = replaced(shared.replace(&key, &record(), first.next()).await);
     eventually("all three announcements", async || node.stats().unneeded == 3).await;
     gate.open();
@@ -54,12 +49,7 @@ async fn of_two_own_writes_the_later_one_stays() {
     let (shared, faulty, node) = faulty().await;
     let key = sample::key();
     let first = create(&shared, &key, &record()).await;
-    let gate = faulty.hold_reply(Method::Replace);
-    let slow = tokio::spawn({
-        let node = node.clone();
-        async move { replaced(node.replace(&key, &record(), first).await) }
-    });
-    gate.reached().await;
+    let (gate, slow) = held_replace(&faulty, &node, key, first).await;
     let third = replaced(node.replace(&key, &record(), first.next()).await);
     assert_eq!(read(&node, &key).await, Some((third, Source::Local)));
     gate.open();
@@ -72,12 +62,7 @@ async fn a_log_out_that_overtakes_a_write_wins() {
     let (shared, faulty, node) = faulty().await;
     let key = sample::key();
     let first = create(&shared, &key, &record()).await;
-    let gate = faulty.hold_reply(Method::Replace);
-    let slow = tokio::spawn({
-        let node = node.clone();
-        async move { replaced(node.replace(&key, &record(), first).await) }
-    });
-    gate.reached().await;
+    let (gate, slow) = held_replace(&faulty, &node, key, first).await;
     node.delete(&key).await.unwrap();
     gate.open();
     slow.await.unwrap();
