@@ -153,6 +153,21 @@ async fn an_own_log_out_holds_at_once() {
 }
 
 #[tokio::test]
+async fn a_touch_that_finds_no_session_teaches_the_cache() {
+    let setup = setup(LONG).await;
+    let (key, record) = (sample::key(), record());
+    let revision = create(&setup.node, &key, &record).await;
+    setup.shared.delete(&key).await.unwrap();
+    let idle_deadline = record.idle_deadline.plus(Duration::from_secs(60));
+    let answers = setup.node.touch(&[Touch { key, idle_deadline }]).await.unwrap();
+    assert_eq!(answers, [Touched::Done], "the cache vouches for it, and is not told better");
+    assert_eq!(read(&setup.node, &key).await, Some((revision, Source::Local)));
+    setup.node.flush().await.unwrap();
+    assert_eq!(setup.node.stats().touches.gone, 1);
+    assert_eq!(read(&setup.node, &key).await, None);
+}
+
+#[tokio::test]
 async fn a_refused_write_teaches_the_cache() {
     let setup = setup(LONG).await;
     let key = sample::key();

@@ -70,9 +70,41 @@ fn calls(stats: &BTreeMap<String, String>, command: &str) -> u64 {
 /// F2: nothing arrives any more, and no connection ends.
 #[tokio::test]
 async fn a_node_that_hears_nothing_serves_no_longer_than_the_bound() {
-    let server = Redis::start().await;
-    let shared = redis(&server).build().unwrap();
     for direction in [Direction::ToClient, Direction::ToServer, Direction::Both] {
+        let silent = Silent::node().await;
+        silent.proxy.set(Fault::Blackhole(direction)).await;
+        silent.lets_go(&format!("all cut off, {direction:?}")).await;
+    }
+}
+
+/// The same of what it listens on alone: its calls are answered, those that send echoes, too.
+#[tokio::test]
+async fn a_node_that_hears_no_announcements_serves_no_longer_than_the_bound() {
+    for direction in [Direction::ToClient, Direction::ToServer, Direction::Both] {
+        let silent = Silent::node().await;
+        let list: String =
+            silent.server.query(&["CLIENT", "LIST", "TYPE", "pubsub"]).await.unwrap();
+        let address = |field: &str| field.strip_prefix("addr=")?.parse().ok();
+        let listening: Vec<_> =
+            list.lines().map(|line| line.split(' ').find_map(address).unwrap()).collect();
+        silent.proxy.set_on(&listening, Fault::Blackhole(direction)).await;
+        silent.lets_go(&format!("subscription cut off, {direction:?}")).await;
+    }
+}
+
+/// A node that has cached a session, behind a proxy.
+struct Silent {
+    server: Redis,
+    shared: RedisStore,
+    proxy: Proxy,
+    node: Layered,
+    key: session_core::Key,
+}
+
+impl Silent {
+    async fn node() -> Self {
+        let server = Redis::start().await;
+        let shared = redis(&server).build().unwrap();
         let proxy = Proxy::start(server.address()).await;
         let topology = Topology::single(&format!("redis://{}", proxy.address())).unwrap();
         let behind = RedisStore::builder(topology).namespace(NAMESPACE);
@@ -82,18 +114,22 @@ async fn a_node_that_hears_nothing_serves_no_longer_than_the_bound() {
         let revision = create(&shared, &key, &record()).await;
         let cached = Some((revision, Source::Local));
         eventually("it is cached", async || read(&node, &key).await == cached).await;
+        Self { server, shared, proxy, node, key }
+    }
 
-        proxy.set(Fault::Blackhole(direction)).await;
-        shared.delete(&key).await.unwrap();
-        let last = last_local(&node, &key, Instant::now()).await;
-        println!("{direction:?}: last served {last:?} after the log-out, D is {D:?}");
+    /// The session ends elsewhere, while something is wrong with the node's connections.
+    async fn lets_go(&self, what: &str) {
+        let Self { shared, proxy, node, key, .. } = self;
+        shared.delete(key).await.unwrap();
+        let last = last_local(node, key, Instant::now()).await;
+        println!("{what}: last served {last:?} after the log-out, D is {D:?}");
         assert!(last <= D, "{last:?}");
         proxy.heal().await;
         eventually("it is refused", async || {
-            matches!(node.load(&key, Load::default()).await, Ok(Loaded::Absent))
+            matches!(node.load(key, Load::default()).await, Ok(Loaded::Absent))
         })
         .await;
-        until_leased(&node).await;
+        until_leased(node).await;
     }
 }
 
