@@ -1,6 +1,7 @@
 //! On real servers that lose subscriptions, hang, and forget.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -77,17 +78,26 @@ async fn a_node_that_hears_nothing_serves_no_longer_than_the_bound() {
     }
 }
 
+/// A connection that is open on this side alone is given up, and nothing else tells of it.
+#[tokio::test]
+async fn a_subscription_that_is_silent_is_replaced() {
+    for direction in [Direction::ToClient, Direction::Both] {
+        let silent = Silent::node().await;
+        silent.proxy.set_on(&silent.listening().await, Fault::Blackhole(direction)).await;
+        let (before, begun) = (silent.node.stats().subscriptions, Instant::now());
+        eventually("another subscription", async || silent.node.stats().subscriptions > before)
+            .await;
+        println!("subscription cut off, {direction:?}: another {:?} later", begun.elapsed());
+        until_leased(&silent.node).await;
+    }
+}
+
 /// The same of what it listens on alone: its calls are answered, those that send echoes, too.
 #[tokio::test]
 async fn a_node_that_hears_no_announcements_serves_no_longer_than_the_bound() {
     for direction in [Direction::ToClient, Direction::ToServer, Direction::Both] {
         let silent = Silent::node().await;
-        let list: String =
-            silent.server.query(&["CLIENT", "LIST", "TYPE", "pubsub"]).await.unwrap();
-        let address = |field: &str| field.strip_prefix("addr=")?.parse().ok();
-        let listening: Vec<_> =
-            list.lines().map(|line| line.split(' ').find_map(address).unwrap()).collect();
-        silent.proxy.set_on(&listening, Fault::Blackhole(direction)).await;
+        silent.proxy.set_on(&silent.listening().await, Fault::Blackhole(direction)).await;
         silent.lets_go(&format!("subscription cut off, {direction:?}")).await;
     }
 }
@@ -115,6 +125,13 @@ impl Silent {
         let cached = Some((revision, Source::Local));
         eventually("it is cached", async || read(&node, &key).await == cached).await;
         Self { server, shared, proxy, node, key }
+    }
+
+    /// The connections on which the node listens, as the server sees them.
+    async fn listening(&self) -> Vec<SocketAddr> {
+        let list: String = self.server.query(&["CLIENT", "LIST", "TYPE", "pubsub"]).await.unwrap();
+        let address = |field: &str| field.strip_prefix("addr=")?.parse().ok();
+        list.lines().map(|line| line.split(' ').find_map(address).unwrap()).collect()
     }
 
     /// The session ends elsewhere, while something is wrong with the node's connections.

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_core::{Clock as _, ErrorKind, Load, Loaded, Record, Store, Timestamp, Touch, Touched};
+use session_core::{
+    Clock as _, ErrorKind, Load, Loaded, Record, Source, Store, SystemClock, Timestamp, Touch,
+    Touched,
+};
 use session_layered::Layered;
 use session_memory::MemoryStore;
+use session_testkit::servers::Redis;
 use session_testkit::{CountingStore, FaultyStore, ManualClock, Method, sample};
 
-use crate::fixture::{create, eventually, layered, leased, read};
+use crate::fixture::{NAMESPACE, create, eventually, layered, leased, read, redis};
 
 struct Setup {
     clock: ManualClock,
@@ -156,4 +160,47 @@ async fn a_session_that_another_node_has_touched_lives() {
     setup.clock.set(record.idle_deadline);
     assert_eq!(idle_deadline(&setup.node, &key).await, Some(until));
     assert_eq!(setup.node.stats().bypassed.due, 1);
+}
+
+#[tokio::test]
+async fn a_touch_that_was_sent_keeps_the_session_cached() {
+    let setup = setup().await;
+    let (key, record) = setup.session().await;
+    let until = record.idle_deadline.plus(Duration::from_secs(600));
+    setup.touch(key, until).await;
+    setup.node.flush().await.unwrap();
+    let before = setup.counting.counts();
+    setup.clock.set(record.idle_deadline);
+    assert_eq!(read(&setup.node, &key).await.unwrap().1, Source::Local);
+    assert_eq!(setup.counting.counts(), before);
+}
+
+/// A touch at once, whose answer comes after something has happened in the stripe.
+#[tokio::test]
+async fn a_touch_that_was_overtaken_leaves_no_earlier_deadline() {
+    let server = Redis::start().await;
+    let shared = redis(&server).build().unwrap();
+    let faulty = Arc::new(FaultyStore::new(Arc::new(shared)));
+    let node = leased(layered(Arc::clone(&faulty) as Arc<dyn Store>)).await;
+    let key = sample::key();
+    let record = sample::record_living(SystemClock.now(), Duration::from_secs(50));
+    let revision = create(&node, &key, &record).await;
+    eventually("its announcement", async || node.stats().unneeded == 1).await;
+    let idle_deadline = record.idle_deadline.plus(Duration::from_secs(600));
+    let gate = faulty.hold_reply(Method::Touch);
+    let touch = tokio::spawn({
+        let node = node.clone();
+        async move { node.touch(&[Touch { key, idle_deadline }]).await.unwrap() }
+    });
+    gate.reached().await;
+    // Announced once more, which evicts nothing.
+    let name = [&[1], key.partition().as_bytes().as_slice(), key.digest()].concat();
+    let again = [name.as_slice(), &revision.get().to_be_bytes()].concat();
+    let mut command = ::redis::cmd("PUBLISH");
+    command.arg(format!("{NAMESPACE}:changes")).arg(again);
+    command.query_async::<u64>(&mut server.connection().await).await.unwrap();
+    eventually("the announcement", async || node.stats().unneeded == 2).await;
+    gate.open();
+    assert_eq!(touch.await.unwrap(), [Touched::Done]);
+    assert_eq!(self::idle_deadline(&node, &key).await, Some(idle_deadline));
 }
