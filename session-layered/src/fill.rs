@@ -88,6 +88,8 @@ impl Node {
         match (record, &ticket.under) {
             // Of two loads the one that was sent later may land first.
             (Some(record), Some(under)) if !self.has_later(key, &record, under) => {
+                // It was read after whatever has told that it was removed.
+                self.tombstones.lift(key);
                 self.cache.insert(*key, Arc::new(Entry::new(record, under.clone())));
                 self.counters.add(Count::Filled);
             }

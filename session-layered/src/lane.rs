@@ -64,8 +64,7 @@ impl Leased {
     }
 
     /// An echo has just been handled that was executed in that place. Of a flurry one is enough.
-    pub(crate) fn handled(&self, order: Order, max_staleness: Duration) {
-        let now = BootTime::now();
+    pub(crate) fn handled(&self, order: Order, now: BootTime, max_staleness: Duration) {
         let mut echoes = lock(&self.echoes);
         while echoes.get(1).is_some_and(|(_, at)| now.since(*at) >= max_staleness) {
             echoes.pop_front();
@@ -78,8 +77,7 @@ impl Leased {
 
     /// An echo that was executed at least `max_staleness` before now, under this subscription.
     /// Whatever lease an echo before it has brought to a node has run out.
-    pub(crate) fn outlived(&self, max_staleness: Duration) -> Option<Order> {
-        let now = BootTime::now();
+    pub(crate) fn outlived(&self, now: BootTime, max_staleness: Duration) -> Option<Order> {
         let echoes = lock(&self.echoes);
         let is_over = |(_, at): &&(_, BootTime)| now.since(*at) >= max_staleness;
         echoes.iter().rev().find(is_over).map(|(order, _)| *order)
@@ -93,7 +91,7 @@ impl Subscribed {
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.number == other.number && self.lane.lane == other.lane.lane
+        self.number == other.number && Arc::ptr_eq(&self.lane, &other.lane)
     }
 }
 
@@ -161,18 +159,35 @@ mod tests {
 
     #[test]
     fn what_was_executed_long_ago_is_known_until_the_subscription_ends() {
-        const D: Duration = Duration::from_millis(20);
+        const D: Duration = Duration::from_secs(2);
         let lane = Leased::new(Lane(0));
-        lane.handled(Order(7), D);
-        lane.handled(Order(8), D);
-        assert_eq!(lane.outlived(D), None);
         let begun = BootTime::now();
-        while BootTime::now().since(begun) < D {}
-        assert_eq!(lane.outlived(D), Some(Order(7)));
-        lane.handled(Order(9), D);
-        assert_eq!(lane.outlived(D), Some(Order(7)));
+        lane.handled(Order(7), begun, D);
+        lane.handled(Order(8), begun, D);
+        let later = begun.plus(D);
+        assert_eq!(lane.outlived(begun.plus(D / 2), D), None);
+        assert_eq!(lane.outlived(later, D), Some(Order(7)));
+        lane.handled(Order(9), later, D);
+        assert_eq!(lane.outlived(later, D), Some(Order(7)));
+        assert_eq!(lane.outlived(later.plus(D), D), Some(Order(9)));
         lane.begin_subscription();
-        assert_eq!(lane.outlived(D), None);
+        assert_eq!(lane.outlived(later.plus(D), D), None);
+    }
+
+    /// Its numbers begin anew, and what was known under them is not.
+    #[test]
+    fn a_lane_that_comes_back_is_another_one() {
+        let lanes = Lanes::default();
+        let subscribed = || {
+            let lane = lanes.set(&[Lane(1)]).remove(0);
+            lane.begin_subscription();
+            Subscribed { number: lane.subscription(), lane }
+        };
+        let before = subscribed();
+        lanes.set(&[]);
+        let after = subscribed();
+        assert_eq!(before.number, after.number);
+        assert!(!after.is_same(&before) && after.is_same(&after.clone()));
     }
 
     #[test]

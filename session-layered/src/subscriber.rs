@@ -163,7 +163,7 @@ impl Subscriber {
             self.lane.begin_subscription();
         }
         self.lane.extend(sent, self.node.max_staleness);
-        self.lane.handled(order, self.node.max_staleness);
+        self.lane.handled(order, BootTime::now(), self.node.max_staleness);
     }
 }
 

@@ -44,7 +44,8 @@ impl Tombstones {
         }
     }
 
-    /// This node has created a session with this key.
+    /// This node has created a session with this key, or has found one although it heard of nothing
+    /// since: that it was removed was not so.
     pub(crate) fn lift(&self, key: &Key) {
         if self.0.contains_key(key) {
             self.0.invalidate(key);

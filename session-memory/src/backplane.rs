@@ -1,7 +1,7 @@
 //! Announcements, within this process.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -11,6 +11,8 @@ use session_core::{
 };
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+
+use crate::sync::lock;
 
 /// One lane, which is a broadcast channel.
 ///
@@ -70,10 +72,6 @@ impl LocalBackplane {
         OsEntropy.fill(&mut bytes)?;
         Ok(*self.epoch.get_or_init(|| Epoch(u64::from_ne_bytes(bytes))))
     }
-
-    fn heartbeats<T>(&self, work: impl FnOnce(&mut Heartbeats) -> T) -> T {
-        work(&mut self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner))
-    }
 }
 
 impl Heartbeats {
@@ -117,7 +115,7 @@ impl Backplane for LocalBackplane {
         check(lane).map_err(|error| error.during("echo"))?;
         let epoch = self.epoch().map_err(|error| error.during("echo"))?;
         // First: who finds no heartbeat may take it that the echo is yet to be sent.
-        let order = self.heartbeats(|it| it.beat(node, number, handled));
+        let order = lock(&self.heartbeats).beat(node, number, handled);
         self.send(|| Message::Echo(node, number));
         Ok(Echoed { epoch, order })
     }
@@ -130,7 +128,8 @@ impl Backplane for LocalBackplane {
 
     async fn nodes(&self, lane: Lane) -> Result<Vec<Heartbeat>, Error> {
         check(lane).map_err(|error| error.during("nodes"))?;
-        Ok(self.heartbeats(|it| it.latest.values().map(|(heartbeat, _)| *heartbeat).collect()))
+        let heartbeats = lock(&self.heartbeats);
+        Ok(heartbeats.latest.values().map(|(heartbeat, _)| *heartbeat).collect())
     }
 }
 

@@ -7,6 +7,7 @@ use futures_util::future::try_join_all;
 use session_core::{Error, ErrorKind, Heartbeat, Lane};
 use tokio::time::sleep;
 
+use crate::boot_clock::BootTime;
 use crate::lane::Leased;
 use crate::node::Node;
 
@@ -72,7 +73,7 @@ impl Node {
     /// The nodes that may have a lease on the lane, of which this is one.
     async fn may_serve(&self, lane: &Leased) -> Result<Vec<Heartbeat>, Error> {
         let unknown = || unknown(lane.lane);
-        let outlived = lane.outlived(self.max_staleness).ok_or_else(unknown)?;
+        let outlived = lane.outlived(BootTime::now(), self.max_staleness).ok_or_else(unknown)?;
         let mut nodes = self.backplane.nodes(lane.lane).await?;
         nodes.retain(|it| it.order >= outlived);
         if nodes.iter().any(|it| it.node == self.id) { Ok(nodes) } else { Err(unknown()) }

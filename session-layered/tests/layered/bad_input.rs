@@ -54,6 +54,11 @@ async fn garbage_is_counted_and_changes_nothing() {
     assert_eq!(publish(&changes, &name).await, 1);
     eventually("the claim", async || node.stats().evicted > after.evicted).await;
     assert_eq!(read(&node, &key).await, Some((second, Source::Shared)));
+    // It is not held against the session later, either.
+    let before = node.stats().subscriptions;
+    server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+    eventually("another subscription", async || node.stats().subscriptions > before).await;
+    assert_eq!(read(&node, &key).await, Some((second, Source::Shared)));
     assert_eq!(node.stats().risen, 0);
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use session_core::{Source, Store};
 use session_memory::MemoryStore;
-use session_testkit::{FaultyStore, Method, sample};
+use session_testkit::{FaultyStore, sample};
 
-use crate::fixture::{create, eventually, node, read, read_strong, record, replaced};
+use crate::fixture::{create, eventually, held_load, node, read, read_strong, record, replaced};
 
 #[tokio::test]
 async fn a_change_elsewhere_is_seen_at_once_and_cached_again() {
@@ -58,12 +58,7 @@ async fn what_was_read_before_a_log_out_is_not_cached_after_it() {
     let node = node(Arc::clone(&faulty) as Arc<dyn Store>).await;
     let key = sample::key();
     let first = create(&shared, &key, &record()).await;
-    let gate = faulty.hold_reply(Method::Load);
-    let slow = tokio::spawn({
-        let node = node.clone();
-        async move { read(&node, &key).await }
-    });
-    gate.reached().await;
+    let (gate, slow) = held_load(&faulty, &node, key).await;
     let before = node.stats();
     shared.delete(&key).await.unwrap();
     eventually("the announcement", async || node.stats().unneeded > before.unneeded).await;

@@ -123,6 +123,19 @@ pub(crate) async fn held_replace(
     (gate, write)
 }
 
+/// A load that has been executed, and whose answer waits behind the gate.
+pub(crate) async fn held_load(
+    faulty: &FaultyStore,
+    node: &Layered,
+    key: Key,
+) -> (Gate, JoinHandle<Option<(Revision, Source)>>) {
+    let gate = faulty.hold_reply(Method::Load);
+    let node = node.clone();
+    let load = tokio::spawn(async move { read(&node, &key).await });
+    gate.reached().await;
+    (gate, load)
+}
+
 /// Returns when it is so, and how long that took.
 pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
     let begun = Instant::now();

@@ -9,7 +9,9 @@ use session_testkit::{CountingStore, FaultyStore, Method, sample};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::fixture::{D, create, eventually, layered, leased, node, read, record, replaced};
+use crate::fixture::{
+    D, create, eventually, held_load, layered, leased, node, read, record, replaced,
+};
 
 struct Behind {
     shared: MemoryStore,
@@ -100,12 +102,7 @@ async fn who_asks_after_a_change_does_not_join_who_asked_before() {
     let node = node(Arc::clone(&behind.counting) as Arc<dyn Store>).await;
     let key = sample::key();
     let first = create(&behind.shared, &key, &record()).await;
-    let gate = behind.faulty.hold_reply(Method::Load);
-    let early = tokio::spawn({
-        let node = node.clone();
-        async move { read(&node, &key).await }
-    });
-    gate.reached().await;
+    let (gate, early) = held_load(&behind.faulty, &node, key).await;
     // Through this node, so that it holds from the acknowledgement on.
     let second = replaced(node.replace(&key, &record(), first).await);
     let late = read(&node, &key).await.unwrap();
@@ -149,12 +146,8 @@ async fn nobody_joins_a_flight_that_began_longer_ago_than_the_bound() {
     let node = node(Arc::clone(&behind.counting) as Arc<dyn Store>).await;
     let key = sample::key();
     let revision = create(&behind.shared, &key, &record()).await;
-    let (begun, gate) = (Instant::now(), behind.faulty.hold_reply(Method::Load));
-    let early = tokio::spawn({
-        let node = node.clone();
-        async move { read(&node, &key).await }
-    });
-    gate.reached().await;
+    let begun = Instant::now();
+    let (gate, early) = held_load(&behind.faulty, &node, key).await;
     eventually("it is old", async || begun.elapsed() > D).await;
     let late = timeout(Duration::from_secs(10), read(&node, &key)).await;
     assert_eq!(late.expect("a flight of its own"), Some((revision, Source::Shared)));

@@ -14,11 +14,12 @@ use session_core::{
 use session_layered::Layered;
 use session_memory::MemoryStore;
 use session_testkit::servers::Redis;
-use session_testkit::{FaultyStore, Method, sample};
+use session_testkit::{FaultyStore, sample};
 use tokio::time::timeout;
 
 use crate::fixture::{
-    create, eventually, held_replace, layered, leased, read, read_strong, record, redis, replaced,
+    create, eventually, held_load, held_replace, layered, leased, read, read_strong, record, redis,
+    replaced,
 };
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -87,12 +88,7 @@ async fn of_two_loads_the_one_that_lands_last_may_be_the_older_one() {
     let setup = setup(LONG).await;
     let key = sample::key();
     let first = create(&*setup.shared, &key, &record()).await;
-    let gate = setup.faulty.hold_reply(Method::Load);
-    let early = tokio::spawn({
-        let node = setup.node.clone();
-        async move { read(&node, &key).await }
-    });
-    gate.reached().await;
+    let (gate, early) = held_load(&setup.faulty, &setup.node, key).await;
     let second = replaced(setup.shared.replace(&key, &record(), first).await);
     assert_eq!(read_strong(&setup.node, &key).await, Some((second, Source::Shared)));
     gate.open();
@@ -121,12 +117,7 @@ async fn what_was_read_before_an_own_write_is_neither_kept_nor_shared_after_it()
     let setup = setup(SHORT).await;
     let key = sample::key();
     let first = create(&*setup.shared, &key, &record()).await;
-    let gate = setup.faulty.hold_reply(Method::Load);
-    let early = tokio::spawn({
-        let node = setup.node.clone();
-        async move { read(&node, &key).await }
-    });
-    gate.reached().await;
+    let (gate, early) = held_load(&setup.faulty, &setup.node, key).await;
     let second = replaced(setup.node.replace(&key, &record(), first).await);
     eventually("it is asked for again", async || {
         let late = timeout(PATIENCE, read(&setup.node, &key)).await.expect("a flight of its own");

@@ -105,9 +105,10 @@ impl Link {
         stale: Option<u64>,
     ) -> Result<Connection, Error> {
         self.keep();
+        let is_usable =
+            |connection: &Connection| Some(connection.number) != stale && !self.shared.has_slept();
         if let State::Up(connection) = &*self.shared.state.borrow()
-            && Some(connection.number) != stale
-            && !self.shared.has_slept()
+            && is_usable(connection)
         {
             return Ok(connection.clone());
         }
@@ -115,9 +116,7 @@ impl Link {
         loop {
             self.keep();
             match &*states.borrow_and_update() {
-                State::Up(connection)
-                    if Some(connection.number) != stale && !self.shared.has_slept() =>
-                {
+                State::Up(connection) if is_usable(connection) => {
                     return Ok(connection.clone());
                 }
                 State::Down(failure) => return Err(failure.clone().into()),
