@@ -1,0 +1,29 @@
+//! The SQL store of session-kit.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod builder;
+mod database;
+mod table;
+
+mod engine;
+mod store;
+mod sweeper;
+
+mod dialect;
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+mod error;
+mod migrations;
+mod pool;
+mod row;
+
+pub use builder::SqlStoreBuilder;
+pub use database::Database;
+pub use migrations::Migration;
+pub use store::SqlStore;
+pub use table::TableName;

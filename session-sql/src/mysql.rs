@@ -1,0 +1,347 @@
+//! MySQL and MariaDB.
+
+use std::sync::Arc;
+
+use session_core::{
+    Backplane, Error, ErrorKind, Key, Loaded, Record, Revision, Subject, Timestamp, Touch,
+};
+use sqlx::mysql::{
+    MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlQueryResult, MySqlRow,
+};
+use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, SqlSafeStr as _, SqlStr};
+
+use crate::dialect::{Access, Alive, Dialect};
+use crate::engine::Shared;
+use crate::error::Failure;
+use crate::migrations::{self, Migration, Template};
+use crate::row::{self, COLUMNS, Columns, FIRST};
+use crate::table::TableName;
+
+/// A table in a MySQL or MariaDB database, and the statements about it.
+pub(crate) struct MySql {
+    options: MySqlConnectOptions,
+    table: TableName,
+    load: SqlStr,
+    create: SqlStr,
+    make_way: SqlStr,
+    replace: SqlStr,
+    rotate: SqlStr,
+    touch: SqlStr,
+    alive: SqlStr,
+    delete_alive: SqlStr,
+    delete: SqlStr,
+    purge_expired: SqlStr,
+    list: SqlStr,
+}
+
+impl MySql {
+    pub(crate) fn new(options: MySqlConnectOptions, table: TableName) -> Self {
+        use sqlx::ConnectOptions as _;
+        let name = table.quoted('`', "");
+        let columns = COLUMNS.join(", ");
+        // The column holds bytes, and says what they are in here.
+        let selected = columns.replace("subject", "CONVERT(subject USING utf8mb4)");
+        let assigned: Vec<String> = COLUMNS.iter().map(|column| format!("{column} = ?")).collect();
+        let assigned = assigned.join(", ");
+        let values = "?, ".repeat(COLUMNS.len());
+        // Joined in this order, so that rows are locked in the order of keys: two batches cannot
+        // wait for each other.
+        let touched = format!(
+            "JSON_TABLE(?, '$[*]' COLUMNS (touched_key CHAR(68) PATH '$[0]', \
+             deadline BIGINT PATH '$[1]')) AS touch \
+             STRAIGHT_JOIN {name} AS session ON session.session_key = UNHEX(touched_key)"
+        );
+        let sql = |text: String| AssertSqlSafe(text).into_sql_str();
+        Self {
+            load: sql(format!(
+                "SELECT {selected}, CASE WHEN revision = ? THEN NULL ELSE payload END FROM {name} \
+                 WHERE session_key = ? AND ends_at > ?"
+            )),
+            create: sql(format!(
+                "INSERT INTO {name} ({columns}, payload, session_key) VALUES ({values}?, ?)"
+            )),
+            make_way: sql(format!("DELETE FROM {name} WHERE session_key = ? AND ends_at <= ?")),
+            replace: sql(format!(
+                "UPDATE {name} SET {assigned}, payload = ? \
+                 WHERE session_key = ? AND ends_at > ? AND revision = ?"
+            )),
+            rotate: sql(format!(
+                "UPDATE {name} SET {assigned}, payload = ?, session_key = ? \
+                 WHERE session_key = ? AND ends_at > ? AND revision = ?"
+            )),
+            touch: sql(format!(
+                "UPDATE {touched} SET idle_deadline = \
+                 GREATEST(idle_deadline, LEAST(deadline, absolute_deadline)) WHERE ends_at > ?"
+            )),
+            alive: sql(format!("SELECT session_key FROM {touched} WHERE ends_at > ?")),
+            delete_alive: sql(format!("DELETE FROM {name} WHERE session_key = ? AND ends_at > ?")),
+            delete: sql(format!("DELETE FROM {name} WHERE session_key = ?")),
+            purge_expired: sql(format!(
+                "DELETE session FROM {name} AS session JOIN (SELECT session_key FROM {name} \
+                 WHERE ends_at <= ? ORDER BY ends_at LIMIT ? FOR UPDATE SKIP LOCKED) AS expired \
+                 ON session.session_key = expired.session_key WHERE ends_at <= ?"
+            )),
+            list: sql(format!(
+                "SELECT session_key, {selected}, payload FROM {name} \
+                 WHERE subject = ? AND session_key > ? AND ends_at > ? \
+                 ORDER BY session_key LIMIT ?"
+            )),
+            options: options.disable_statement_logging(),
+            table,
+        }
+    }
+
+    pub(crate) fn migrations(table: &TableName) -> Vec<Migration> {
+        migrations::of(MIGRATIONS, table, '`')
+    }
+}
+
+const MIGRATIONS: &[Template] = &[Template {
+    version: 1,
+    description: "sessions",
+    sql: include_str!("../schema/mysql/1_sessions.sql"),
+}];
+
+async fn rows(
+    connection: &mut MySqlConnection,
+    statement: &SqlStr,
+    arguments: MySqlArguments,
+) -> Result<Vec<MySqlRow>, sqlx::Error> {
+    sqlx::query_with(statement.clone(), arguments).fetch_all(connection).await
+}
+
+/// How many rows were found, whether or not that changed anything in them.
+async fn found(
+    connection: &mut MySqlConnection,
+    statement: &SqlStr,
+    arguments: MySqlArguments,
+) -> Result<u64, sqlx::Error> {
+    let executed = sqlx::query_with(statement.clone(), arguments).execute(connection).await;
+    executed.map(|result: MySqlQueryResult| result.rows_affected())
+}
+
+/// Adds an argument. None of ours is too long.
+fn add<'q, T>(arguments: &mut MySqlArguments, value: T) -> Result<(), Failure>
+where
+    T: sqlx::Encode<'q, sqlx::MySql> + sqlx::Type<sqlx::MySql> + 'q,
+{
+    arguments.add(value).map_err(|_| {
+        Failure::refused(Error::new(ErrorKind::TooLarge, "a value is too long for the database"))
+    })
+}
+
+/// The first eleven arguments: columns and payload.
+fn columns(record: &Record, revision: Revision) -> Result<MySqlArguments, Failure> {
+    let Columns {
+        revision,
+        created_at,
+        authenticated_at,
+        idle_deadline,
+        absolute_deadline,
+        idle_timeout,
+        absolute_timeout,
+        subject,
+        user_agent,
+        address,
+        payload,
+    } = Columns::of(record, revision);
+    let mut arguments = MySqlArguments::default();
+    arguments.reserve(15, payload.len() + 512);
+    add(&mut arguments, revision)?;
+    add(&mut arguments, created_at)?;
+    add(&mut arguments, authenticated_at)?;
+    add(&mut arguments, idle_deadline)?;
+    add(&mut arguments, absolute_deadline)?;
+    add(&mut arguments, idle_timeout)?;
+    add(&mut arguments, absolute_timeout)?;
+    add(&mut arguments, subject.map(str::as_bytes))?;
+    add(&mut arguments, user_agent)?;
+    add(&mut arguments, address)?;
+    add(&mut arguments, payload)?;
+    Ok(arguments)
+}
+
+impl Dialect for MySql {
+    type Connection = MySqlConnection;
+
+    async fn connect(&self, _: Access) -> Result<MySqlConnection, Failure> {
+        let connection = MySqlConnection::connect_with(&self.options).await;
+        let mut connection = connection.map_err(Failure::unconnected)?;
+        // At the default level gaps between rows are locked as well, and creates wait for purges.
+        let settings = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+                        SET SESSION innodb_lock_wait_timeout = 1";
+        let set = sqlx::raw_sql(settings).execute(&mut connection).await;
+        set.map_err(Failure::unconnected)?;
+        // A replica answers as well, with what it has got so far.
+        let read_only = sqlx::query_scalar("SELECT CAST(@@global.read_only AS SIGNED)");
+        let read_only: i64 =
+            read_only.fetch_one(&mut connection).await.map_err(Failure::unconnected)?;
+        if read_only != 0 {
+            return Err(Failure::read_only());
+        }
+        Ok(connection)
+    }
+
+    /// `NOTIFY` has no counterpart here.
+    fn backplane(_: &Arc<Shared<Self>>) -> Option<Arc<dyn Backplane>> {
+        None
+    }
+
+    async fn migrate(&self, connection: &mut MySqlConnection) -> Result<(), Failure> {
+        let bookkeeping = self.table.quoted('`', "_migrations");
+        migrations::run(connection, &Self::migrations(&self.table), bookkeeping).await
+    }
+
+    async fn load(
+        &self,
+        connection: &mut MySqlConnection,
+        key: &Key,
+        known: Option<Revision>,
+        now: Timestamp,
+    ) -> Result<Loaded, Failure> {
+        let mut arguments = MySqlArguments::default();
+        add(&mut arguments, known.map(row::number))?;
+        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        add(&mut arguments, now.as_millis())?;
+        let rows = rows(connection, &self.load, arguments).await?;
+        Ok(rows.first().map_or(Ok(Loaded::Absent), row::loaded)?)
+    }
+
+    async fn create(
+        &self,
+        connection: &mut MySqlConnection,
+        key: &Key,
+        record: &Record,
+    ) -> Result<Option<Revision>, Failure> {
+        let mut arguments = columns(record, FIRST)?;
+        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        match found(connection, &self.create, arguments).await {
+            Ok(_) => Ok(Some(FIRST)),
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn make_way(
+        &self,
+        connection: &mut MySqlConnection,
+        key: &Key,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let mut arguments = MySqlArguments::default();
+        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        add(&mut arguments, now.as_millis())?;
+        found(connection, &self.make_way, arguments).await?;
+        Ok(())
+    }
+
+    async fn replace(
+        &self,
+        connection: &mut MySqlConnection,
+        key: &Key,
+        record: &Record,
+        expected: Revision,
+        now: Timestamp,
+    ) -> Result<Option<Revision>, Failure> {
+        let revision = expected.next();
+        let mut arguments = columns(record, revision)?;
+        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        add(&mut arguments, now.as_millis())?;
+        add(&mut arguments, row::number(expected))?;
+        let replaced = found(connection, &self.replace, arguments).await?;
+        Ok((replaced > 0).then_some(revision))
+    }
+
+    async fn rotate(
+        &self,
+        connection: &mut MySqlConnection,
+        from: &Key,
+        to: &Key,
+        record: &Record,
+        expected: Revision,
+        now: Timestamp,
+    ) -> Result<Option<Revision>, Failure> {
+        let revision = expected.next();
+        let mut arguments = columns(record, revision)?;
+        add(&mut arguments, row::key_bytes(to).as_slice())?;
+        add(&mut arguments, row::key_bytes(from).as_slice())?;
+        add(&mut arguments, now.as_millis())?;
+        add(&mut arguments, row::number(expected))?;
+        let rotated = found(connection, &self.rotate, arguments).await?;
+        Ok((rotated > 0).then_some(revision))
+    }
+
+    async fn touch(
+        &self,
+        connection: &mut MySqlConnection,
+        touches: &[Touch],
+        now: Timestamp,
+    ) -> Result<Alive, Failure> {
+        let pairs = row::touches_as_json(touches);
+        let mut arguments = MySqlArguments::default();
+        add(&mut arguments, pairs.as_str())?;
+        add(&mut arguments, now.as_millis())?;
+        if found(connection, &self.touch, arguments).await? == touches.len() as u64 {
+            return Ok(Alive::All);
+        }
+        // An update does not tell which rows it has found. Those that are alive now were so then:
+        // nobody brings a key back.
+        let mut arguments = MySqlArguments::default();
+        add(&mut arguments, pairs.as_str())?;
+        add(&mut arguments, now.as_millis())?;
+        let rows = rows(connection, &self.alive, arguments).await?;
+        let keys: Result<Vec<Key>, Error> = rows.iter().map(|row| row::read_key(row, 0)).collect();
+        Ok(Alive::These(keys?))
+    }
+
+    async fn delete(
+        &self,
+        connection: &mut MySqlConnection,
+        key: &Key,
+        now: Timestamp,
+    ) -> Result<bool, Failure> {
+        let mut arguments = MySqlArguments::default();
+        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        add(&mut arguments, now.as_millis())?;
+        if found(connection, &self.delete_alive, arguments).await? > 0 {
+            return Ok(true);
+        }
+        // It may be alive by another node's clock.
+        let mut arguments = MySqlArguments::default();
+        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        found(connection, &self.delete, arguments).await?;
+        Ok(false)
+    }
+
+    async fn purge_expired(
+        &self,
+        connection: &mut MySqlConnection,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<usize, Failure> {
+        let mut arguments = MySqlArguments::default();
+        add(&mut arguments, now.as_millis())?;
+        add(&mut arguments, row::limit(limit))?;
+        add(&mut arguments, now.as_millis())?;
+        let purged = found(connection, &self.purge_expired, arguments).await?;
+        Ok(usize::try_from(purged).unwrap_or(usize::MAX))
+    }
+
+    async fn list(
+        &self,
+        connection: &mut MySqlConnection,
+        subject: &Subject,
+        after: Option<&Key>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(Key, Record)>, Failure> {
+        let after = after.map(row::key_bytes);
+        let mut arguments = MySqlArguments::default();
+        add(&mut arguments, subject.as_str().as_bytes())?;
+        add(&mut arguments, after.as_ref().map_or(&[][..], <[u8; row::KEY]>::as_slice))?;
+        add(&mut arguments, now.as_millis())?;
+        add(&mut arguments, row::limit(limit))?;
+        let rows = rows(connection, &self.list, arguments).await?;
+        Ok(row::listed(&rows)?)
+    }
+}

@@ -1,0 +1,48 @@
+//! Frees the room of expired sessions in the background.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+
+use crate::dialect::Dialect;
+use crate::engine::Shared;
+
+/// The background task of one store. It ends with the last handle.
+#[derive(Debug)]
+pub(crate) struct Sweeper(AbortHandle);
+
+/// Sessions freed by one statement: few enough to keep nobody waiting, enough to get on.
+const BATCH: usize = 1_000;
+
+impl Sweeper {
+    pub(crate) fn start<D: Dialect>(shared: Weak<Shared<D>>, pause: Duration) -> Self {
+        Self(tokio::spawn(sweep(shared, pause)).abort_handle())
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn sweep<D: Dialect>(shared: Weak<Shared<D>>, pause: Duration) {
+    loop {
+        // Nodes that were started together do not sweep together.
+        sleep(pause.mul_f64(0.75 + 0.5 * fastrand::f64())).await;
+        loop {
+            // Held for a batch only, or the store would never be dropped.
+            let Some(shared) = shared.upgrade() else { return };
+            match shared.purge_expired(BATCH).await {
+                Ok(BATCH..) => {}
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "expired sessions stay until the next round");
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The SQL store on real databases.
+
+mod conformance;
+mod fixture;
