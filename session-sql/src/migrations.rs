@@ -42,7 +42,8 @@ pub(crate) fn of(templates: &[Template], table: &TableName, quote: char) -> Vec<
     templates.iter().map(migration).collect()
 }
 
-/// Takes the steps that were not taken yet, and remembers them in a table beside.
+/// Takes the steps that were not taken yet, and remembers them in a table beside. The caller sees to
+/// it that nobody else does so meanwhile.
 pub(crate) async fn run<C: Migrate>(
     connection: &mut C,
     migrations: &[Migration],
@@ -59,6 +60,7 @@ pub(crate) async fn run<C: Migrate>(
     });
     let mut migrator = Migrator::with_migrations(steps.collect());
     migrator.dangerous_set_table_name(bookkeeping);
+    migrator.set_locking(false);
     migrator.run_direct(None, connection, false).await.map_err(failure)
 }
 

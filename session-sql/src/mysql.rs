@@ -96,6 +96,9 @@ impl MySql {
     }
 }
 
+/// How long to wait for another node that is about the tables, in s.
+const LOCK_WAIT: i64 = 30;
+
 const MIGRATIONS: &[Template] = &[Template {
     version: 1,
     description: "sessions",
@@ -188,8 +191,18 @@ impl Dialect for MySql {
     }
 
     async fn migrate(&self, connection: &mut MySqlConnection) -> Result<(), Failure> {
+        // The one that sqlx takes is none on MariaDB, where no wait is without an end. Names are
+        // 64 characters at most.
+        let name = format!("session-kit {:.50}", self.table.name());
+        let lock = sqlx::query_scalar("SELECT GET_LOCK(?, ?)").bind(&name).bind(LOCK_WAIT);
+        if lock.fetch_one(&mut *connection).await.ok().flatten() != Some(1_i64) {
+            let message = "another node is still bringing the tables up to date";
+            return Err(Failure::refused(Error::new(ErrorKind::Timeout, message)));
+        }
         let bookkeeping = self.table.quoted('`', "_migrations");
-        migrations::run(connection, &Self::migrations(&self.table), bookkeeping).await
+        migrations::run(connection, &Self::migrations(&self.table), bookkeeping).await?;
+        sqlx::query("DO RELEASE_LOCK(?)").bind(&name).execute(connection).await?;
+        Ok(())
     }
 
     async fn load(

@@ -67,7 +67,7 @@ impl Postgres {
         let announce = |how: &str| if announces { how.to_owned() } else { "1".to_owned() };
         let (once, twice) =
             (announce("pg_notify($15, $16)"), announce("pg_notify($16, $17), pg_notify($16, $18)"));
-        let created = announce("pg_notify($14, $15)");
+        let created = announce("pg_notify($13, $14)");
         let deleted = announce("pg_notify($3, $4)");
         let sql = |text: String| AssertSqlSafe(text).into_sql_str();
         Self {
@@ -247,10 +247,17 @@ impl Dialect for Postgres {
     }
 
     async fn migrate(&self, connection: &mut PgConnection) -> Result<(), Failure> {
+        let name = self.table.to_string();
         // It may take longer than a session's statement.
         sqlx::raw_sql("SET statement_timeout = 0").execute(&mut *connection).await?;
+        let lock =
+            sqlx::query("SELECT pg_advisory_lock(hashtextextended('session-kit ' || $1, 0))");
+        lock.bind(&name).execute(&mut *connection).await?;
         let bookkeeping = self.table.quoted('"', "_migrations");
         migrations::run(connection, &Self::migrations(&self.table), bookkeeping).await?;
+        let unlock =
+            sqlx::query("SELECT pg_advisory_unlock(hashtextextended('session-kit ' || $1, 0))");
+        unlock.bind(&name).execute(&mut *connection).await?;
         sqlx::raw_sql("RESET statement_timeout").execute(connection).await?;
         Ok(())
     }
