@@ -1,4 +1,5 @@
-//! Servers that belong to one test: PostgreSQL, and Redis alone, under Sentinel, and as a Cluster.
+//! Servers that belong to one test: PostgreSQL, MariaDB, and Redis alone, under Sentinel, and as
+//! a Cluster.
 //!
 //! Each is started as child processes on free ports of 127.0.0.1, keeps its files in a temporary
 //! folder, and is gone with the value that stands for it. Nothing else on the machine is touched,
@@ -24,6 +25,7 @@
 //! |---|---|---|
 //! | Redis | `redis-server` 7.0 or later | `redis-server` |
 //! | [`Postgres`] | `postgres` 14 or later, `initdb`, `psql` | `postgresql` |
+//! | [`MariaDb`] | `mariadbd` 10.5 or later, `mariadb-install-db`, `mariadb` | `mariadb-server` |
 //!
 //! They are looked for on the `PATH` and where Debian keeps them. If one is missing, starting
 //! panics and says so: a test that needs a server never passes without one.
@@ -35,6 +37,7 @@ mod account;
 mod children;
 mod client;
 mod harness;
+mod mariadb;
 mod port;
 mod postgres;
 mod process;
@@ -56,6 +59,7 @@ mod redis;
 mod sentinel;
 
 pub use harness::ServerHarness;
+pub use mariadb::{MariaDb, MariaDbBuilder};
 pub use postgres::{Postgres, PostgresBuilder};
 
 #[cfg(feature = "servers")]

@@ -81,7 +81,7 @@ impl Postgres {
     }
 
     /// Runs SQL as a superuser, each statement in a transaction of its own, and returns the rows
-    /// one a line, with `|` between columns.
+    /// one a line, with a tab between columns.
     ///
     /// # Panics
     ///
@@ -243,7 +243,7 @@ impl PostgresBuilder {
 
 /// Runs SQL over a connection (a `conninfo` of `libpq`).
 pub(super) async fn psql(target: &str, sql: &str, limit: Duration) -> io::Result<String> {
-    let options = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"];
+    let options = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--field-separator=\t"];
     let mut arguments = options.map(str::to_owned).to_vec();
     arguments.extend(["--set=ON_ERROR_STOP=1".to_owned(), format!("--dbname={target}")]);
     client::run(&program("psql"), &arguments, sql, limit).await

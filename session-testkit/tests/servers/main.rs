@@ -6,6 +6,7 @@ mod cluster;
 mod harness;
 #[path = "../suite/map_store.rs"]
 mod map_store;
+mod mariadb;
 #[cfg(target_os = "linux")]
 mod orphans;
 mod postgres;

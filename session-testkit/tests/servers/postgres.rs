@@ -38,7 +38,7 @@ async fn the_application_owns_its_database_and_nothing_else() {
     let mut client = client(&postgres);
     let made = "CREATE TABLE t (n INT); INSERT INTO t VALUES (1), (2); SELECT count(*) FROM t";
     assert_eq!(client.ask(made).await.as_deref(), Some("2"));
-    assert_eq!(postgres.query("SELECT n, n + 1 FROM t ORDER BY n").await, "1|2\n2|3");
+    assert_eq!(postgres.query("SELECT n, n + 1 FROM t ORDER BY n").await, "1\t2\n2\t3");
     assert_eq!(client.ask("ALTER SYSTEM SET work_mem = '1MB'").await, None);
 }
 
