@@ -39,8 +39,9 @@
 //!
 //! # Testing against real servers
 //!
-//! With the feature `servers`, the module `servers` runs Redis, Sentinel and Cluster for a test;
-//! with `proxy`, a `proxy::Proxy` spoils the connections to any of them. Both are for Unix alone.
+//! With the feature `sql-servers`, the module `servers` runs PostgreSQL and MariaDB for a test, and
+//! with `servers` Redis, Sentinel and Cluster as well; with `proxy`, a `proxy::Proxy` spoils the
+//! connections to any of them. All are for Unix alone.
 
 mod checked;
 mod clock;
@@ -49,7 +50,7 @@ mod faulty;
 mod harness;
 mod method;
 mod model;
-#[cfg(any(feature = "http", feature = "servers"))]
+#[cfg(any(feature = "http", feature = "sql-servers"))]
 mod patience;
 mod suite;
 
@@ -59,7 +60,7 @@ pub mod http;
 #[cfg(all(unix, feature = "proxy"))]
 pub mod proxy;
 pub mod sample;
-#[cfg(all(unix, feature = "servers"))]
+#[cfg(all(unix, feature = "sql-servers"))]
 pub mod servers;
 
 pub use clock::ManualClock;

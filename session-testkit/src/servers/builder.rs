@@ -7,11 +7,9 @@ use session_core::{OsEntropy, Token};
 
 use super::certificates::Certificates;
 use super::port::Port;
-use super::process::Process;
+use super::program::Program;
 use super::redis::{Redis, USER, admin_socket};
-
-/// Tries at finding a free port, where they cannot be held.
-const ATTEMPTS: usize = 5;
+use super::server::{self, Server};
 
 /// Says how a [`Redis`] is to be configured, and starts it.
 ///
@@ -96,20 +94,12 @@ impl RedisBuilder {
     }
 
     /// Starts the server, and returns at once.
-    pub(super) fn launch(&self) -> Redis {
+    fn launch(&self) -> Redis {
         self.try_launch().unwrap_or_else(|error| panic!("starting redis-server: {error}"))
     }
 
-    /// Waits until the server answers, or another one, if somebody has taken the first one's port.
-    pub(super) async fn settle(&self, mut redis: Redis) -> Redis {
-        for _ in 1..ATTEMPTS {
-            match redis.ready().await {
-                Ok(()) => return redis,
-                Err(_) if redis.log().contains("Address already in use") => redis = self.launch(),
-                Err(error) => redis.fail("starting", &error),
-            }
-        }
-        redis.fail("starting", &"no port stayed free")
+    async fn settle(&self, redis: Redis) -> Redis {
+        server::settle(redis, async || self.launch()).await
     }
 
     fn try_launch(&self) -> io::Result<Redis> {
@@ -117,27 +107,27 @@ impl RedisBuilder {
         if self.sentinel {
             arguments.push("--sentinel".to_owned());
         }
+        let program = Program::find("redis-server", "redis-server");
         let token = Token::random(&OsEntropy).map_err(io::Error::other)?;
         let redis = Redis {
-            process: Process::new(arguments)?,
-            port: Port::reserve()?,
+            server: Server::new("Redis", program, arguments)?,
             bus: if self.clustered { Some(Port::reserve()?) } else { None },
             password: token.to_text(),
             certificates: self.tls.then(Certificates::generate),
         };
         self.write_files(&redis)?;
-        redis.process.start()?;
+        redis.server.process.start()?;
         Ok(redis)
     }
 
     fn write_files(&self, redis: &Redis) -> io::Result<()> {
-        let folder = redis.process.folder();
+        let folder = redis.server.process.folder();
         let mut lines = vec![
             "bind 127.0.0.1".to_owned(),
             "protected-mode no".to_owned(),
             "daemonize no".to_owned(),
             format!("dir \"{}\"", folder.display()),
-            format!("logfile \"{}\"", redis.process.log_file().display()),
+            format!("logfile \"{}\"", redis.server.process.log_file().display()),
             format!("unixsocket \"{}\"", admin_socket(folder).display()),
             "unixsocketperm 700".to_owned(),
             format!("user {USER} on >{} ~* &* +@all", redis.password),

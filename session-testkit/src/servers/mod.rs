@@ -1,8 +1,9 @@
-//! Servers that belong to one test: Redis alone, under Sentinel, and as a Cluster.
+//! Servers that belong to one test: PostgreSQL, MariaDB, and Redis alone, under Sentinel, and as
+//! a Cluster.
 //!
 //! Each is started as child processes on free ports of 127.0.0.1, keeps its files in a temporary
 //! folder, and is gone with the value that stands for it. Nothing else on the machine is touched,
-//! whatever runs on port 6379 included.
+//! whatever runs on the usual ports included.
 //!
 //! ```no_run
 //! # async fn example() {
@@ -20,26 +21,52 @@
 //!
 //! # What they need
 //!
-//! `redis-server` 7.0 or later on the `PATH`, on Debian from the package `redis-server`. If it is
-//! missing, starting panics and says so: a test that needs a server never passes without one.
+//! | Fixtures | Programs | Debian package |
+//! |---|---|---|
+//! | Redis | `redis-server` 7.0 or later | `redis-server` |
+//! | [`Postgres`] | `postgres` 14 or later, `initdb`, `psql` | `postgresql` |
+//! | [`MariaDb`] | `mariadbd` 10.5 or later, `mariadb-install-db`, `mariadb` | `mariadb-server` |
+//!
+//! They are looked for on the `PATH` and where Debian keeps them. If one is missing, starting
+//! panics and says so: a test that needs a server never passes without one.
 //!
 //! On Linux with `setpriv` (of the package `util-linux`), servers end with the test's process
 //! however that ends, even by SIGKILL. Elsewhere, one that is killed leaves them running.
 
-mod builder;
-mod certificates;
-mod cluster;
+mod account;
+mod children;
+mod client;
 mod harness;
-mod nodes;
+mod mariadb;
 mod port;
+mod postgres;
 mod process;
 mod program;
+mod server;
+mod template;
+
+#[cfg(feature = "servers")]
+mod builder;
+#[cfg(feature = "servers")]
+mod certificates;
+#[cfg(feature = "servers")]
+mod cluster;
+#[cfg(feature = "servers")]
+mod nodes;
+#[cfg(feature = "servers")]
 mod redis;
+#[cfg(feature = "servers")]
 mod sentinel;
 
-pub use builder::RedisBuilder;
-pub use certificates::Certificates;
-pub use cluster::{Cluster, ClusterBuilder};
 pub use harness::ServerHarness;
-pub use redis::Redis;
-pub use sentinel::{Sentinel, SentinelBuilder};
+pub use mariadb::{MariaDb, MariaDbBuilder};
+pub use postgres::{Postgres, PostgresBuilder};
+
+#[cfg(feature = "servers")]
+pub use self::{
+    builder::RedisBuilder,
+    certificates::Certificates,
+    cluster::{Cluster, ClusterBuilder},
+    redis::Redis,
+    sentinel::{Sentinel, SentinelBuilder},
+};

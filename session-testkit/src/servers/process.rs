@@ -9,28 +9,38 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tempfile::TempDir;
 
-use super::program;
+use super::children::{Children, Guard};
+use super::program::{self, Program};
 
 /// What of a log is shown when something fails.
 const TAIL_LINES: usize = 40;
 
-/// A `redis-server` with a folder of its own, running or not.
+/// A server with a folder of its own, running or not.
 #[derive(Debug)]
 pub(super) struct Process {
     /// Declared, and so dropped, before the folder that it writes to.
-    child: Mutex<Running>,
+    running: Mutex<Running>,
+    program: Program,
     arguments: Vec<String>,
     folder: TempDir,
 }
 
-#[derive(Debug)]
-struct Running(Option<Child>);
+#[derive(Debug, Default)]
+struct Running {
+    child: Option<Child>,
+    /// While it is paused, if it has children itself.
+    guard: Option<Guard>,
+}
 
 impl Process {
     /// A process in an empty folder, not started yet. Arguments are relative to the folder.
-    pub(super) fn new(arguments: Vec<String>) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("session-testkit-").tempdir()?;
-        Ok(Self { child: Mutex::new(Running(None)), arguments, folder })
+    pub(super) fn new(program: Program, arguments: Vec<String>) -> io::Result<Self> {
+        let folder = program.account().folder()?;
+        Ok(Self { running: Mutex::default(), program, arguments, folder })
+    }
+
+    pub(super) fn program(&self) -> &Program {
+        &self.program
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -44,47 +54,50 @@ impl Process {
 
     /// Starts it, after killing the one that may be running.
     pub(super) fn start(&self) -> io::Result<()> {
-        let mut command = program::command(program::find("redis-server", "redis-server"));
+        let mut command = self.program.command();
         // What it has to say before it has read where its log is.
-        let output = File::create(self.output_file())?;
+        let output = File::options().create(true).append(true).open(self.output_file())?;
         command.args(&self.arguments).current_dir(self.folder());
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
 
-        let mut child = self.child();
-        child.kill();
-        *child = Running(Some(spawn(command)?));
+        let mut running = self.running();
+        running.kill();
+        running.child = Some(self.spawn(command)?);
         Ok(())
     }
 
     /// Its process id, while it runs.
     pub(super) fn id(&self) -> Option<u32> {
-        self.child().alive().map(|child| child.id())
+        self.running().alive().map(|child| child.id())
     }
 
     /// Whether it runs, or is stopped by a signal.
     pub(super) fn is_running(&self) -> bool {
-        self.child().alive().is_some()
+        self.running().alive().is_some()
     }
 
-    /// Stops it with SIGSTOP, and returns when no thread of it runs any more.
+    /// Stops it and its children with SIGSTOP, and returns when none of their threads runs any
+    /// more.
     pub(super) fn pause(&self) -> io::Result<()> {
-        let pid = self.signal(Signal::STOP)?;
-        // Its end is looked for as well, but left to be seen by whoever reaps it.
-        let seen = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        match waitid(WaitId::Pid(pid), seen)? {
-            Some(status) if status.stopped() => Ok(()),
-            _ => Err(io::Error::other("it has ended")),
-        }
+        let mut running = self.running();
+        let children = stop(running.pid()?)?;
+        children.pause()?;
+        running.guard = children.guard()?;
+        Ok(())
     }
 
-    /// Continues it with SIGCONT.
+    /// Continues it and its children with SIGCONT.
     pub(super) fn resume(&self) -> io::Result<()> {
-        self.signal(Signal::CONT).map(drop)
+        let mut running = self.running();
+        let pid = running.pid()?;
+        Children::of(pid)?.resume()?;
+        running.guard = None;
+        Ok(kill_process(pid, Signal::CONT)?)
     }
 
-    /// Ends it with SIGKILL if it runs, and returns when it is gone.
+    /// Ends it and its children with SIGKILL if it runs, and returns when they are gone.
     pub(super) fn kill(&self) {
-        self.child().kill();
+        self.running().kill();
     }
 
     /// All that it has said.
@@ -101,17 +114,14 @@ impl Process {
         lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
     }
 
-    fn signal(&self, signal: Signal) -> io::Result<Pid> {
-        // Not reaped while we hold it, so the id is not somebody else's.
-        let mut child = self.child();
-        let pid = child.alive().map(|child| Pid::from_child(child));
-        let pid = pid.ok_or_else(|| io::Error::other("it is not running"))?;
-        kill_process(pid, signal)?;
-        Ok(pid)
+    fn running(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn child(&self) -> MutexGuard<'_, Running> {
-        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    fn spawn(&self, command: Command) -> io::Result<Child> {
+        program::spawn(command).map_err(|error| {
+            io::Error::new(error.kind(), format!("starting {}: {error}", self.program.name()))
+        })
     }
 
     fn output_file(&self) -> PathBuf {
@@ -122,18 +132,30 @@ impl Process {
 impl Running {
     /// The child, unless it has ended, with or without our doing.
     fn alive(&mut self) -> Option<&mut Child> {
-        if !matches!(self.0.as_mut()?.try_wait(), Ok(None)) {
-            self.0 = None;
+        if !matches!(self.child.as_mut()?.try_wait(), Ok(None)) {
+            self.child = None;
         }
-        self.0.as_mut()
+        self.child.as_mut()
+    }
+
+    /// Its id, which is not somebody else's as long as the child is not looked for again.
+    fn pid(&mut self) -> io::Result<Pid> {
+        let pid = self.alive().map(|child| Pid::from_child(child));
+        pid.ok_or_else(|| io::Error::other("it is not running"))
     }
 
     fn kill(&mut self) {
-        if let Some(mut child) = self.0.take() {
+        if let Ok(pid) = self.pid() {
+            // They go first, and their parent sees nothing of it. What fails here, or takes too
+            // long, fails no less the next time.
+            let _ = stop(pid).and_then(|children| children.kill());
+        }
+        if let Some(mut child) = self.child.take() {
             // SIGKILL ends stopped processes too. Either fails only for one that has been reaped.
             let _ = child.kill();
             let _ = child.wait();
         }
+        self.guard = None;
     }
 }
 
@@ -143,9 +165,13 @@ impl Drop for Running {
     }
 }
 
-fn spawn(command: Command) -> io::Result<Child> {
-    let program = command.get_program().to_owned();
-    program::spawn(command).map_err(|error| {
-        io::Error::new(error.kind(), format!("starting {}: {error}", program.display()))
-    })
+/// Stops a child of ours, and returns those that it has itself.
+fn stop(pid: Pid) -> io::Result<Children> {
+    kill_process(pid, Signal::STOP)?;
+    // Its end is looked for as well, but left to be seen by whoever reaps it.
+    let seen = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    match waitid(WaitId::Pid(pid), seen)? {
+        Some(status) if status.stopped() => Children::of(pid),
+        _ => Err(io::Error::other("it has ended")),
+    }
 }

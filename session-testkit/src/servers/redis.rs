@@ -1,7 +1,6 @@
 //! One Redis server.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fmt, io};
@@ -15,17 +14,7 @@ use redis::{
 use super::builder::RedisBuilder;
 use super::certificates::Certificates;
 use super::port::Port;
-use super::process::Process;
-use crate::patience::Patience;
-
-/// How long a server may take until it answers.
-const START: Duration = Duration::from_secs(20);
-
-/// How long the answer to a command may take.
-const RESPONSE: Duration = Duration::from_secs(30);
-
-/// How long it may take while somebody polls for something.
-const POLL: Duration = Duration::from_secs(2);
+use super::server::{Fixture, POLL, RESPONSE, Report, Server, controls};
 
 /// The fixture's own user.
 pub(super) const USER: &str = "session-testkit";
@@ -48,8 +37,7 @@ pub(super) const USER: &str = "session-testkit";
 /// # }
 /// ```
 pub struct Redis {
-    pub(super) process: Process,
-    pub(super) port: Port,
+    pub(super) server: Server,
     pub(super) bus: Option<Port>,
     /// Of the fixture's own user.
     pub(super) password: String,
@@ -77,73 +65,9 @@ impl Redis {
         format!("{scheme}://{}/", self.address())
     }
 
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.port.address()
-    }
-
-    /// The port of its address.
-    pub fn port(&self) -> u16 {
-        self.port.number()
-    }
-
-    /// The process id, while it is running or paused.
-    pub fn pid(&self) -> Option<u32> {
-        self.process.id()
-    }
-
     /// What is needed to talk to a server with [TLS](RedisBuilder::tls).
     pub fn certificates(&self) -> Option<&Certificates> {
         self.certificates.as_ref()
-    }
-
-    /// All that the server has logged.
-    pub fn log(&self) -> String {
-        self.process.log()
-    }
-
-    /// Stops the process with SIGSTOP: connections stay open, and nobody answers. Returns when it
-    /// has stopped.
-    ///
-    /// # Panics
-    ///
-    /// If it is not running.
-    pub fn pause(&self) {
-        self.process.pause().unwrap_or_else(|error| self.fail("pausing", &error));
-    }
-
-    /// Continues a process that is paused: it answers all that has piled up.
-    ///
-    /// # Panics
-    ///
-    /// If it is not running.
-    pub fn resume(&self) {
-        self.process.resume().unwrap_or_else(|error| self.fail("resuming", &error));
-    }
-
-    /// Kills the process with SIGKILL, and returns when it is gone. Does nothing if it is.
-    pub fn kill(&self) {
-        self.process.kill();
-    }
-
-    /// Starts the server again, on the same port and with the same files; one that is running is
-    /// killed first. Returns when it answers, having loaded its data.
-    ///
-    /// # Panics
-    ///
-    /// If it does not.
-    pub async fn restart(&self) {
-        self.restart_unready();
-        self.ready().await.unwrap_or_else(|error| self.fail("restarting", &error));
-    }
-
-    /// As [`restart`](Self::restart), but returns at once.
-    ///
-    /// # Panics
-    ///
-    /// If the program cannot be started.
-    pub fn restart_unready(&self) {
-        self.process.start().unwrap_or_else(|error| self.fail("restarting", &error));
     }
 
     /// Makes one call on a connection of its own, with every permission.
@@ -228,7 +152,7 @@ impl Redis {
 
     /// A message together with the last lines of the log, which is not read unless it is needed.
     pub(super) fn report<W>(&self, what: W) -> Report<'_, W> {
-        Report { redis: self, what }
+        self.server.report(what)
     }
 
     async fn query_within<T: FromRedisValue>(
@@ -248,7 +172,7 @@ impl Redis {
         limit: Duration,
     ) -> RedisResult<MultiplexedConnection> {
         let credentials = RedisConnectionInfo::default().set_username(user).set_password(password);
-        let server = ConnectionAddr::Unix(admin_socket(self.process.folder()))
+        let server = ConnectionAddr::Unix(admin_socket(self.server.process.folder()))
             .into_connection_info()?
             .set_redis_settings(credentials);
         let config = AsyncConnectionConfig::new()
@@ -257,44 +181,20 @@ impl Redis {
         Client::open(server)?.get_multiplexed_async_connection_with_config(&config).await
     }
 
-    /// Waits until the server answers.
-    pub(super) async fn ready(&self) -> io::Result<()> {
-        let patience = Patience::new(START);
-        while let Err(error) = self.poll::<Value>(&["PING"]).await {
-            // Looked at after the failure, because the answer may come from nobody else.
-            if !self.process.is_running() {
-                return Err(io::Error::other("redis-server has ended"));
-            }
-            let what = format!("redis-server to answer PING: {error}");
-            patience.wait_for(self.report(what)).await;
-        }
-        Ok(())
-    }
-
     pub(super) fn fail(&self, doing: impl fmt::Debug, why: &impl fmt::Display) -> ! {
-        panic!("{}", self.report(format_args!("{doing:?}: {why}")))
+        self.server.fail(doing, why)
     }
 }
 
-impl fmt::Debug for Redis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Redis")
-            .field("address", &self.address())
-            .field("pid", &self.pid())
-            .finish_non_exhaustive()
+controls!(Redis);
+
+impl Fixture for Redis {
+    fn server(&self) -> &Server {
+        &self.server
     }
-}
 
-/// Reads the log when it is displayed.
-pub(super) struct Report<'a, W> {
-    redis: &'a Redis,
-    what: W,
-}
-
-impl<W: fmt::Display> fmt::Display for Report<'_, W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { redis, what } = self;
-        write!(f, "{what}\n--- log of {redis:?}\n{}\n---", redis.process.log_tail())
+    async fn ready(&self) -> io::Result<()> {
+        self.server.wait_for_answer(|| self.poll::<Value>(&["PING"])).await
     }
 }
 

@@ -1,12 +1,15 @@
 //! The servers and the proxy, each by what tests rely on.
 #![cfg(unix)]
 
+mod client;
 mod cluster;
 mod harness;
 #[path = "../suite/map_store.rs"]
 mod map_store;
+mod mariadb;
 #[cfg(target_os = "linux")]
 mod orphans;
+mod postgres;
 mod proxy;
 mod redis;
 mod sentinel;
