@@ -1,6 +1,6 @@
 //! How a store is set up.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use session_core::{Clock, Error, ErrorKind, SystemClock};
@@ -224,6 +224,7 @@ impl SqlStoreBuilder {
             clock: self.clock,
             timeout: self.timeout,
             migrated: if self.migrate { OnceCell::new() } else { OnceCell::new_with(Some(())) },
+            migrating: Mutex::default(),
             sweep_every: self.sweep_every,
             sweeper: OnceLock::new(),
         };

@@ -8,6 +8,7 @@ use sqlx::Connection;
 
 use crate::engine::Shared;
 use crate::error::Failure;
+use crate::row::Listed;
 
 /// One kind of database: how it is connected to, and the contract in its SQL.
 ///
@@ -109,7 +110,7 @@ pub(crate) trait Dialect: Send + Sync + 'static {
         after: Option<&Key>,
         limit: usize,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Vec<(Key, Record)>, Failure>> + Send;
+    ) -> impl Future<Output = Result<Listed, Failure>> + Send;
 }
 
 /// What a connection is for.

@@ -3,15 +3,17 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::{self, BoxFuture, FutureExt as _};
 use session_core::{
     Backplane, Clock, Created, Error, ErrorKind, Key, Load, Loaded, Page, Qualities, Record,
     Replaced, Revision, Store, Subject, SubjectIndex, Timestamp, Touch, Touched,
 };
 use tokio::sync::OnceCell;
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::dialect::{Alive, Dialect};
@@ -33,9 +35,14 @@ pub(crate) struct Shared<D: Dialect> {
     pub(crate) timeout: Duration,
     /// Set once the tables are known to be there; at once if that is somebody else's business.
     pub(crate) migrated: OnceCell<()>,
+    /// The last attempt at bringing them up to date, and its task.
+    pub(crate) migrating: Mutex<Option<(Migrating, AbortHandle)>>,
     pub(crate) sweep_every: Option<Duration>,
     pub(crate) sweeper: OnceLock<Sweeper>,
 }
+
+/// An attempt at bringing the tables up to date, for all who wait for it.
+pub(crate) type Migrating = future::Shared<BoxFuture<'static, Result<(), Error>>>;
 
 /// An operation on a connection, which may be attempted again.
 type Attempt<'c, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'c>>;
@@ -67,7 +74,26 @@ impl<D: Dialect> Shared<D> {
         T: Send + 'static,
         F: for<'c> Fn(&'c D, &'c mut D::Connection) -> Attempt<'c, T> + Send + Sync + 'static,
     {
-        let until = Instant::now() + self.timeout;
+        self.run_until(self.deadline(), pool, repeat, operation).await
+    }
+
+    /// When a call that begins now has to be answered.
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+
+    /// As [`run`](Self::run), for what is a part of a call.
+    async fn run_until<T, F>(
+        self: &Arc<Self>,
+        until: Instant,
+        pool: &Pool<D>,
+        repeat: Repeat,
+        operation: F,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(&'c D, &'c mut D::Connection) -> Attempt<'c, T> + Send + Sync + 'static,
+    {
         self.start_sweeper();
         let (shared, pool) = (Arc::clone(self), pool.clone());
         let task = tokio::spawn(async move {
@@ -142,18 +168,34 @@ impl<D: Dialect> Shared<D> {
         if self.migrated.initialized() {
             return Ok(());
         }
+        let migrated = timeout_at(until, self.migration()).await;
+        migrated.unwrap_or_else(|_| {
+            let message = "the tables are still being brought up to date";
+            Err(Error::new(ErrorKind::Timeout, message))
+        })
+    }
+
+    /// The attempt that is going on, or else a new one: those who wait for it fail together, and
+    /// do not try one after the other.
+    fn migration(self: &Arc<Self>) -> Migrating {
+        let mut last = self.migrating.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((migrating, task)) = &*last
+            && !task.is_finished()
+        {
+            return migrating.clone();
+        }
         let shared = Arc::clone(self);
         let task = tokio::spawn(async move {
             shared.migrated.get_or_try_init(|| shared.migrate()).await.copied()
         });
-        match timeout_at(until, task).await {
-            Ok(Ok(migrated)) => migrated,
-            Ok(Err(_)) => Err(Error::new(ErrorKind::Unavailable, "the migration was ended")),
-            Err(_) => {
-                let message = "the tables are still being brought up to date";
-                Err(Error::new(ErrorKind::Timeout, message))
-            }
-        }
+        let handle = task.abort_handle();
+        let ended = "the migration was ended with its runtime";
+        let migrating = async move {
+            task.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Unavailable, ended)))
+        };
+        let migrating = migrating.boxed().shared();
+        *last = Some((migrating.clone(), handle));
+        migrating
     }
 
     async fn migrate(&self) -> Result<(), Error> {
@@ -174,7 +216,11 @@ impl<D: Dialect> Shared<D> {
     }
 
     async fn attempt_to_migrate(&self) -> Result<(), Failure> {
-        let mut lent = self.writes.lend().await?;
+        // A connection is there as soon as for any call, or this begins anew.
+        let lent = timeout(self.timeout, self.writes.lend()).await;
+        let mut lent = lent.unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::Timeout, "the database did not answer in time").into())
+        })?;
         self.dialect.migrate(&mut lent).await?;
         lent.give_back();
         Ok(())
@@ -196,10 +242,11 @@ impl<D: Dialect> Shared<D> {
 
     /// What became of a session that was not at the expected revision: `None` once more if there
     /// is none.
-    async fn contradiction(self: &Arc<Self>, key: Key) -> Result<Replaced, Error> {
+    async fn contradiction(self: &Arc<Self>, key: Key, until: Instant) -> Result<Replaced, Error> {
         let now = self.clock.now();
         // Where writes go, and so behind the one that found nothing.
-        let found = self.run(&self.writes, Repeat::Harmless, move |dialect, connection| {
+        let (writes, repeat) = (&self.writes, Repeat::Harmless);
+        let found = self.run_until(until, writes, repeat, move |dialect, connection| {
             Box::pin(async move { dialect.load(connection, &key, None, now).await })
         });
         Ok(match found.await? {
@@ -242,7 +289,9 @@ impl<D: Dialect> Store for Engine<D> {
     ) -> Result<Replaced, Error> {
         let (key, now) = (*key, self.shared.clock.now());
         let record = Arc::new(record.clone());
-        let replaced = self.shared.run(
+        let until = self.shared.deadline();
+        let replaced = self.shared.run_until(
+            until,
             &self.shared.writes,
             Repeat::Conditional,
             move |dialect, connection| {
@@ -252,7 +301,7 @@ impl<D: Dialect> Store for Engine<D> {
                 )
             },
         );
-        self.replaced(&key, replaced.await).await.map_err(|error| error.during("replace"))
+        self.replaced(&key, replaced.await, until).await.map_err(|error| error.during("replace"))
     }
 
     async fn rotate(
@@ -264,7 +313,9 @@ impl<D: Dialect> Store for Engine<D> {
     ) -> Result<Replaced, Error> {
         let (from, to, now) = (*from, *to, self.shared.clock.now());
         let record = Arc::new(record.clone());
-        let rotated = self.shared.run(
+        let until = self.shared.deadline();
+        let rotated = self.shared.run_until(
+            until,
             &self.shared.writes,
             Repeat::Conditional,
             move |dialect, connection| {
@@ -274,7 +325,7 @@ impl<D: Dialect> Store for Engine<D> {
                 })
             },
         );
-        self.replaced(&from, rotated.await).await.map_err(|error| error.during("rotate"))
+        self.replaced(&from, rotated.await, until).await.map_err(|error| error.during("rotate"))
     }
 
     async fn touch(&self, touches: &[Touch]) -> Result<Vec<Touched>, Error> {
@@ -339,10 +390,11 @@ impl<D: Dialect> Engine<D> {
         &self,
         key: &Key,
         replaced: Result<Option<Revision>, Error>,
+        until: Instant,
     ) -> Result<Replaced, Error> {
         match replaced? {
             Some(revision) => Ok(Replaced::Replaced(revision)),
-            None => self.shared.contradiction(*key).await,
+            None => self.shared.contradiction(*key, until).await,
         }
     }
 }
@@ -401,8 +453,9 @@ impl<D: Dialect> SubjectIndex for Engine<D> {
             });
         let listed = listed.await.map_err(|error| error.during("list"))?;
         // One that is not full is the last one.
-        let next = if listed.len() < limit { None } else { listed.last().map(|(key, _)| *key) };
-        let sessions = listed.into_iter().map(|(key, record)| (key, Arc::new(record))).collect();
+        let next = if listed.rows < limit { None } else { listed.last };
+        let sessions =
+            listed.sessions.into_iter().map(|(key, record)| (key, Arc::new(record))).collect();
         Ok(Page { sessions, next })
     }
 }

@@ -53,10 +53,10 @@ impl Failure {
         Self { outcome, ..failure }
     }
 
-    /// The server answers, and must not be asked.
+    /// The server answers, and must not be asked. It would refuse a write with this code.
     #[cfg(any(feature = "postgres", feature = "mysql"))]
-    pub(crate) fn read_only() -> Self {
-        Self::refused(Error::new(ErrorKind::Unavailable, READ_ONLY)).unsuitable()
+    pub(crate) fn read_only(code: &str) -> Self {
+        Self::coded(code, ErrorKind::Unavailable, READ_ONLY).unsuitable()
     }
 
     fn coded(code: &str, kind: ErrorKind, message: &str) -> Self {
@@ -133,7 +133,10 @@ fn of_postgres(code: &str) -> Failure {
         "53300" => coded(ErrorKind::Unavailable, TOO_MANY).unsuitable(),
         "42501" => coded(ErrorKind::Unavailable, FORBIDDEN),
         "3D000" => coded(ErrorKind::Unavailable, NO_DATABASE),
-        "42P01" | "3F000" => coded(ErrorKind::Misconfigured, NO_TABLE),
+        "42P01" => coded(ErrorKind::Misconfigured, NO_TABLE),
+        "3F000" => coded(ErrorKind::Misconfigured, "there is no schema of that name"),
+        // A statement that was prepared is gone, or there already, or a setting is not taken.
+        "26000" | "42P05" | "08P01" => coded(ErrorKind::Misconfigured, POOLER).unsuitable(),
         "23505" => coded(ErrorKind::Misuse, TAKEN).taken(),
         _ => match code.get(..2).unwrap_or_default() {
             // The transaction is over without our doing, or in a state that we do not bring about.
@@ -190,6 +193,9 @@ fn of_sqlite(extended: i32) -> Failure {
     }
 }
 
+#[cfg(feature = "postgres")]
+const POOLER: &str =
+    "there seems to be a pooler in between: `through_transaction_pooler` is for that";
 const CONTENDED: &str = "others kept the session, or the database, busy";
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 const READ_ONLY: &str = "the server is read-only: a replica, or a primary that was demoted";

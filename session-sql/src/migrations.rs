@@ -64,13 +64,19 @@ pub(crate) async fn run<C: Migrate>(
     migrator.run_direct(None, connection, false).await.map_err(failure)
 }
 
+/// There is a table, and no account of how it was made.
+pub(crate) const OCCUPIED: &str = "there is a table of that name which `migrate` has not made: made by hand, or another application's";
+
 fn failure(error: MigrateError) -> Failure {
     let (message, version) = match error {
         MigrateError::Execute(error) => return error.into(),
         MigrateError::ExecuteMigration(error, version) => {
-            let mut failure = Failure::from(error);
-            failure.error = failure.error.with("migration", version);
-            return failure;
+            let failure = Failure::from(error);
+            if failure.error.kind() != ErrorKind::Misconfigured {
+                return Failure { error: failure.error.with("migration", version), ..failure };
+            }
+            // The statements are right, unless something is there already.
+            (OCCUPIED, version)
         }
         MigrateError::VersionMissing(version) => {
             ("the tables were brought up to date by a newer version of session-kit", version)

@@ -14,7 +14,7 @@ use crate::dialect::{Access, Alive, Dialect};
 use crate::engine::Shared;
 use crate::error::Failure;
 use crate::migrations::{self, Migration, Template};
-use crate::row::{self, COLUMNS, Columns, FIRST};
+use crate::row::{self, COLUMNS, Columns, FIRST, Listed};
 use crate::table::TableName;
 
 /// A table in a MySQL or MariaDB database, and the statements about it.
@@ -39,8 +39,11 @@ impl MySql {
         use sqlx::ConnectOptions as _;
         let name = table.quoted('`', "");
         let columns = COLUMNS.join(", ");
-        // The column holds bytes, and says what they are in here.
-        let selected = columns.replace("subject", "CONVERT(subject USING utf8mb4)");
+        // The column holds bytes, and says what they are in here. What is no UTF-8 would come as
+        // somebody else, or as nobody; this is no subject.
+        let text = "CONVERT(subject USING utf8mb4)";
+        let is_text = format!("subject IS NULL OR CAST({text} AS BINARY) = subject");
+        let selected = columns.replace("subject", &format!("IF({is_text}, {text}, '')"));
         let assigned: Vec<String> = COLUMNS.iter().map(|column| format!("{column} = ?")).collect();
         let assigned = assigned.join(", ");
         let values = "?, ".repeat(COLUMNS.len());
@@ -93,6 +96,28 @@ impl MySql {
 
     pub(crate) fn migrations(table: &TableName) -> Vec<Migration> {
         migrations::of(MIGRATIONS, table, '`')
+    }
+
+    /// Fails if the table is there and was not made by migrations. Nothing takes those back here,
+    /// and a step that is refused would count as one that has stopped half way.
+    async fn refuse_occupied(&self, connection: &mut MySqlConnection) -> Result<(), Failure> {
+        let name = self.table.name();
+        let tables: Vec<String> = sqlx::query_scalar(
+            "SELECT CONVERT(table_name USING utf8mb4) FROM information_schema.tables \
+             WHERE table_schema = COALESCE(?, DATABASE()) AND table_name IN (?, ?)",
+        )
+        .bind(self.table.schema())
+        .bind(name)
+        .bind(format!("{name}_migrations"))
+        .fetch_all(connection)
+        .await?;
+        match &*tables {
+            [table] if table == name => {
+                let error = Error::new(ErrorKind::Misconfigured, migrations::OCCUPIED);
+                Err(Failure::refused(error.with("migration", 1)))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -180,7 +205,7 @@ impl Dialect for MySql {
         let read_only: i64 =
             read_only.fetch_one(&mut connection).await.map_err(Failure::unconnected)?;
         if read_only != 0 {
-            return Err(Failure::read_only());
+            return Err(Failure::read_only("1290"));
         }
         Ok(connection)
     }
@@ -199,6 +224,7 @@ impl Dialect for MySql {
             let message = "another node is still bringing the tables up to date";
             return Err(Failure::refused(Error::new(ErrorKind::Timeout, message)));
         }
+        self.refuse_occupied(connection).await?;
         let bookkeeping = self.table.quoted('`', "_migrations");
         migrations::run(connection, &Self::migrations(&self.table), bookkeeping).await?;
         sqlx::query("DO RELEASE_LOCK(?)").bind(&name).execute(connection).await?;
@@ -347,7 +373,7 @@ impl Dialect for MySql {
         after: Option<&Key>,
         limit: usize,
         now: Timestamp,
-    ) -> Result<Vec<(Key, Record)>, Failure> {
+    ) -> Result<Listed, Failure> {
         let after = after.map(row::key_bytes);
         let mut arguments = MySqlArguments::default();
         add(&mut arguments, subject.as_str().as_bytes())?;

@@ -2,6 +2,7 @@
 
 mod announcement;
 mod backplane;
+mod steps;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,17 +14,20 @@ use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow};
 use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Row as _, SqlSafeStr as _, SqlStr};
 
 use self::backplane::{Announcements, PostgresBackplane};
+use self::steps::Unprepared;
 use crate::dialect::{Access, Alive, Dialect};
 use crate::engine::Shared;
 use crate::error::Failure;
 use crate::migrations::{self, Migration, Template};
-use crate::row::{self, COLUMNS, Columns, FIRST};
+use crate::row::{self, COLUMNS, Columns, FIRST, Listed};
 use crate::table::TableName;
 
 /// A table in a PostgreSQL database, and the statements about it.
 pub(crate) struct Postgres {
     options: PgConnectOptions,
     through_pooler: bool,
+    /// Begins a transaction through a pooler.
+    begin: SqlStr,
     table: TableName,
     /// Where changes are announced, if they are.
     announcements: Option<Announcements>,
@@ -128,6 +132,8 @@ impl Postgres {
             }),
             options: configured(options, timeout, through_pooler),
             through_pooler,
+            // A session of the server is not ours to set up, and keeps nothing of this.
+            begin: sql(format!("BEGIN; SET LOCAL statement_timeout = {}", millis(timeout))),
             table,
         }
     }
@@ -148,11 +154,20 @@ impl Postgres {
         }
         // A pooler keeps to one server for the length of a transaction alone: long enough for a
         // statement that has no name.
-        let mut transaction = connection.begin().await?;
+        let mut transaction = connection.begin_with(self.begin.clone()).await?;
         let query = sqlx::query_with(statement.clone(), arguments).persistent(false);
-        let rows = query.fetch_all(&mut *transaction).await?;
-        transaction.commit().await?;
-        Ok(rows)
+        match query.fetch_all(&mut *transaction).await {
+            Ok(rows) => {
+                transaction.commit().await?;
+                Ok(rows)
+            }
+            Err(error) => {
+                // Now, and not with the next statement: until then the pooler could not lend the
+                // server's connection to anybody else.
+                transaction.rollback().await?;
+                Err(error)
+            }
+        }
     }
 
     fn announce(&self, arguments: &mut PgArguments, messages: &[String]) -> Result<(), Failure> {
@@ -180,7 +195,11 @@ fn configured(
         return options.statement_cache_capacity(0);
     }
     // Whatever nobody waits for any more is given up, and holds no lock.
-    options.options([("statement_timeout", timeout.as_millis().max(1))])
+    options.options([("statement_timeout", millis(timeout))])
+}
+
+fn millis(timeout: Duration) -> u128 {
+    timeout.as_millis().max(1)
 }
 
 /// Adds an argument. None of ours is too long.
@@ -237,7 +256,7 @@ impl Dialect for Postgres {
         let rows = self.rows(&mut connection, &read_only, PgArguments::default());
         let rows = rows.await.map_err(Failure::unconnected)?;
         if rows.first().is_some_and(|row| row.try_get(0).unwrap_or(false)) {
-            return Err(Failure::read_only());
+            return Err(Failure::read_only("25006"));
         }
         Ok(connection)
     }
@@ -247,19 +266,18 @@ impl Dialect for Postgres {
     }
 
     async fn migrate(&self, connection: &mut PgConnection) -> Result<(), Failure> {
-        let name = self.table.to_string();
-        // It may take longer than a session's statement.
-        sqlx::raw_sql("SET statement_timeout = 0").execute(&mut *connection).await?;
+        // It may take longer than a session's statement. All in one transaction: what is refused
+        // leaves nothing behind, and a pooler may be in between.
+        let begin = "BEGIN; SET LOCAL statement_timeout = 0";
+        let mut transaction = connection.begin_with(begin).await?;
         let lock =
-            sqlx::query("SELECT pg_advisory_lock(hashtextextended('session-kit ' || $1, 0))");
-        lock.bind(&name).execute(&mut *connection).await?;
+            sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('session-kit ' || $1, 0))");
+        let lock = lock.bind(self.table.to_string()).persistent(false);
+        lock.execute(&mut *transaction).await?;
         let bookkeeping = self.table.quoted('"', "_migrations");
-        migrations::run(connection, &Self::migrations(&self.table), bookkeeping).await?;
-        let unlock =
-            sqlx::query("SELECT pg_advisory_unlock(hashtextextended('session-kit ' || $1, 0))");
-        unlock.bind(&name).execute(&mut *connection).await?;
-        sqlx::raw_sql("RESET statement_timeout").execute(connection).await?;
-        Ok(())
+        let mut steps = Unprepared(&mut transaction);
+        migrations::run(&mut steps, &Self::migrations(&self.table), bookkeeping).await?;
+        Ok(transaction.commit().await?)
     }
 
     async fn load(
@@ -398,7 +416,7 @@ impl Dialect for Postgres {
         after: Option<&Key>,
         limit: usize,
         now: Timestamp,
-    ) -> Result<Vec<(Key, Record)>, Failure> {
+    ) -> Result<Listed, Failure> {
         let after = after.map(row::key_bytes);
         let mut arguments = PgArguments::default();
         add(&mut arguments, subject.as_str())?;

@@ -96,8 +96,17 @@ where
     })
 }
 
-/// The sessions in rows of key, [`COLUMNS`] and payload.
-pub(crate) fn listed<R>(rows: &[R]) -> Result<Vec<(Key, Record)>, Error>
+/// A page of sessions, as it was read.
+pub(crate) struct Listed {
+    pub(crate) sessions: Vec<(Key, Record)>,
+    /// How many rows there were, and the key of the last one.
+    pub(crate) rows: usize,
+    pub(crate) last: Option<Key>,
+}
+
+/// The sessions in rows of key, [`COLUMNS`] and payload. A row that is none is left out: nobody
+/// can load it either, and the others can still be found, and ended.
+pub(crate) fn listed<R>(rows: &[R]) -> Result<Listed, Error>
 where
     R: Row,
     usize: ColumnIndex<R>,
@@ -105,11 +114,20 @@ where
     for<'r> &'r str: Decode<'r, R::Database> + Type<R::Database>,
     for<'r> &'r [u8]: Decode<'r, R::Database> + Type<R::Database>,
 {
-    let session = |row| match read(row, 1)? {
-        Read::Whole(record) => Ok((read_key(row, 0)?, record)),
-        Read::Known(_) => Err(invalid("payload")),
-    };
-    rows.iter().map(session).collect()
+    let mut sessions = Vec::with_capacity(rows.len());
+    let mut last = None;
+    for row in rows {
+        let key = read_key(row, 0)?;
+        last = Some(key);
+        match read(row, 1) {
+            Ok(Read::Whole(record)) => sessions.push((key, record)),
+            Ok(Read::Known(_)) => {}
+            Err(error) if error.context("part").is_some() => {}
+            // It is the table that is wrong.
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Listed { sessions, rows: rows.len(), last })
 }
 
 /// Reads the [`COLUMNS`], which begin at index `first`, and the payload.

@@ -16,7 +16,7 @@ use crate::dialect::{Access, Alive, Dialect};
 use crate::engine::Shared;
 use crate::error::Failure;
 use crate::migrations::{self, Migration, Template};
-use crate::row::{self, COLUMNS, Columns, FIRST};
+use crate::row::{self, COLUMNS, Columns, FIRST, Listed};
 use crate::table::TableName;
 
 /// A table in an SQLite file, and the statements about it.
@@ -313,7 +313,7 @@ impl Dialect for Sqlite {
         after: Option<&Key>,
         limit: usize,
         now: Timestamp,
-    ) -> Result<Vec<(Key, Record)>, Failure> {
+    ) -> Result<Listed, Failure> {
         let mut arguments = SqliteArguments::default();
         add(&mut arguments, subject.as_str().to_owned())?;
         add(&mut arguments, after.map_or_else(Vec::new, |key| row::key_bytes(key).to_vec()))?;

@@ -1,4 +1,8 @@
 //! The SQL store on real databases.
+#![allow(clippy::unwrap_used, reason = "a test panics where a program would answer")]
 
+mod bad_input;
 mod conformance;
+mod faults;
 mod fixture;
+mod outsider;

@@ -235,7 +235,7 @@ fn users(password: &str) -> String {
          CREATE USER IF NOT EXISTS `{APP}`@`127.0.0.1` IDENTIFIED BY '{password}';\n\
          GRANT ALL ON {APP}.* TO `{APP}`@`127.0.0.1`;\n\
          CREATE USER IF NOT EXISTS `{ADMIN}`@localhost IDENTIFIED BY '{password}';\n\
-         GRANT ALL ON *.* TO `{ADMIN}`@localhost;\n"
+         GRANT ALL ON *.* TO `{ADMIN}`@localhost WITH GRANT OPTION;\n"
     )
 }
 

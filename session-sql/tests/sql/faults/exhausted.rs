@@ -1,0 +1,45 @@
+//! All connections in use, by calls that wait for somebody else's lock.
+
+use session_core::ErrorKind;
+use session_testkit::servers::Postgres;
+
+use super::calls::{Sessions, Targets, assert_failed, assert_refused};
+use super::server::Server;
+use super::{CONNECTIONS, DEADLINE, builder, open};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exhausted_pool_costs_each_call_a_deadline_and_is_full_again() {
+    let postgres = Postgres::start().await;
+    check(&postgres, "exhausted").await;
+    let store = builder(&postgres.url(), "pooled").through_transaction_pooler().build().unwrap();
+    exhaust(&postgres, "pooled", &Sessions::create(&store).await).await;
+}
+
+pub(super) async fn check(server: &impl Server, namespace: &str) {
+    let store = open(&server.url(), namespace);
+    exhaust(server, namespace, &Sessions::create(&store).await).await;
+}
+
+async fn exhaust(server: &impl Server, namespace: &str, sessions: &Sessions) {
+    let targets = Targets::create(&sessions.store).await;
+    let lock = server.lock(namespace).await;
+    let touches = tokio::spawn(sessions.touches(CONNECTIONS));
+    server.waiting(CONNECTIONS).await;
+    // They wait for a connection, until those before them have used up their time.
+    let answers = targets.write_all().await;
+    let waited: Vec<_> = answers.into_iter().filter(|answered| answered.call != "create").collect();
+    let locked = ["replace", "rotate", "touch", "delete"];
+    let waited: Vec<_> =
+        waited.into_iter().filter(|answered| locked.contains(&answered.call)).collect();
+    assert_eq!(waited.len(), locked.len());
+    assert_failed(&waited, &[ErrorKind::Timeout], DEADLINE);
+    for touched in touches.await.unwrap() {
+        assert_refused(touched, ErrorKind::Timeout, None);
+    }
+    // Whatever nobody waits for any more does not wait for the lock either.
+    server.waiting(0).await;
+    // Reads, and what concerns no locked row, go on.
+    assert_eq!(sessions.load_some(8).await, 8);
+    lock.release().await;
+    sessions.assert_recovered(server, namespace).await;
+}

@@ -1,0 +1,107 @@
+//! Connections that are closed by the server, and a server that is killed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use session_core::{ErrorKind, Key, Load, Loaded, Store as _};
+use session_sql::SqlStore;
+use session_testkit::sample;
+use session_testkit::servers::Postgres;
+
+use super::calls::{Sessions, Targets, assert_failed, is_owned, owned};
+use super::patience::for_ms;
+use super::server::Server;
+use super::{CONNECTIONS, RECOVERY, SLACK, open, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_the_server_closes_cost_one_write_at_most() {
+    check_terminated(&Postgres::start().await, "terminated").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_is_found_dead_at_once_and_has_lost_nothing() {
+    check_killed(&Postgres::start().await, "killed").await;
+}
+
+pub(super) async fn check_terminated(server: &impl Server, namespace: &str) {
+    let sessions = Sessions::create(&open(&server.url(), namespace)).await;
+    for _ in 0..3 {
+        sessions.assert_at_full_capacity(server, namespace).await;
+        assert_eq!(server.terminate().await, CONNECTIONS);
+        assert_eq!(sessions.load_some(CONNECTIONS).await, CONNECTIONS);
+    }
+    for _ in 0..3 {
+        sessions.assert_at_full_capacity(server, namespace).await;
+        assert_eq!(server.terminate().await, CONNECTIONS);
+        // The first that fails tells of the others.
+        let mut failed = 0;
+        for _ in 0..2 * CONNECTIONS {
+            let created = sessions.store.create(&sample::key(), &owned("late")).await;
+            if let Err(error) = created {
+                assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+                failed += 1;
+            }
+        }
+        assert!(failed <= 1, "{failed} writes failed");
+    }
+    sessions.assert_recovered(server, namespace).await;
+}
+
+pub(super) async fn check_killed(server: &impl Server, namespace: &str) {
+    let store = open(&server.url(), namespace);
+    let sessions = Sessions::create(&store).await;
+    let targets = Targets::create(&store).await;
+    let writer = Writer::start(&store);
+    for_ms(200).await;
+    server.kill();
+    // What was on its way may fail for another reason; and then refused is refused.
+    assert_failed(&targets.call_all().await, &[ErrorKind::Unavailable], SLACK);
+    assert_failed(&targets.call_all().await, &[ErrorKind::Unavailable], SLACK);
+    server.restart().await;
+    let ready = Instant::now();
+    until("a session to be created", RECOVERY, async || {
+        store.create(&sample::key(), &owned("late")).await.is_ok()
+    })
+    .await;
+    println!("{namespace}: the first write {:?} after the server was ready", ready.elapsed());
+    for_ms(100).await;
+    let acknowledged = writer.stop().await;
+    assert!(acknowledged.len() > 10, "{} acknowledged writes", acknowledged.len());
+    for key in &acknowledged {
+        let loaded = store.load(key, Load::default()).await.unwrap();
+        let Loaded::Found { record, .. } = loaded else { panic!("an acknowledged write is lost") };
+        assert!(is_owned(&record, "writer"));
+    }
+    sessions.assert_recovered(server, namespace).await;
+}
+
+/// Creates one session after the other, whatever becomes of them.
+struct Writer {
+    is_over: Arc<AtomicBool>,
+    task: tokio::task::JoinHandle<Vec<Key>>,
+}
+
+impl Writer {
+    fn start(store: &SqlStore) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (store, over) = (store.clone(), Arc::clone(&is_over));
+        let task = tokio::spawn(async move {
+            let mut acknowledged = Vec::new();
+            while !over.load(Ordering::Relaxed) {
+                let key = sample::key();
+                match store.create(&key, &owned("writer")).await {
+                    Ok(_) => acknowledged.push(key),
+                    Err(_) => for_ms(5).await,
+                }
+            }
+            acknowledged
+        });
+        Self { is_over, task }
+    }
+
+    async fn stop(self) -> Vec<Key> {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.task.await.unwrap()
+    }
+}

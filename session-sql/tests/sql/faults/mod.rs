@@ -1,0 +1,45 @@
+//! What holds when databases hang, refuse, die, or are kept busy by others.
+
+mod calls;
+mod patience;
+mod server;
+
+mod absent;
+mod busy;
+mod cancelled;
+mod clocks;
+mod exhausted;
+mod frozen;
+mod killed;
+mod mariadb;
+mod pooler;
+mod read_only;
+mod replies;
+mod sweeper;
+
+use std::time::Duration;
+
+use session_sql::{SqlStore, SqlStoreBuilder};
+
+use crate::fixture;
+
+pub(crate) use self::patience::until;
+
+/// T: how long a call takes, at most.
+const DEADLINE: Duration = Duration::from_millis(500);
+/// By how much a busy machine may be late.
+const SLACK: Duration = Duration::from_millis(300);
+/// How long after a fault all is well again, at most.
+const RECOVERY: Duration = Duration::from_secs(1);
+/// How long to wait for what has nothing to do with the store.
+const LONG: Duration = Duration::from_secs(20);
+/// Connections of a store, unless told otherwise.
+const CONNECTIONS: usize = 4;
+
+fn builder(url: &str, namespace: &str) -> SqlStoreBuilder {
+    fixture::builder(url, namespace).timeout(DEADLINE).max_connections(CONNECTIONS)
+}
+
+fn open(url: &str, namespace: &str) -> SqlStore {
+    builder(url, namespace).build().unwrap()
+}

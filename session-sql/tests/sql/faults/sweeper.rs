@@ -1,0 +1,65 @@
+//! Expired sessions go by themselves, whatever happens meanwhile.
+
+use std::time::Duration;
+
+use session_core::{Clock as _, Store as _, SystemClock};
+use session_sql::SqlStore;
+use session_testkit::sample;
+use session_testkit::servers::Postgres;
+use tokio::runtime::Handle;
+
+use super::server::Server;
+use super::{LONG, builder, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expired_sessions_go_by_themselves_until_the_last_handle_has_gone() {
+    let postgres = Postgres::start().await;
+    let before = Handle::current().metrics().num_alive_tasks();
+    let store = builder(&postgres.url(), "swept").sweep_every(PAUSE).build().unwrap();
+    expire_some(&store).await;
+    until_empty(&postgres).await;
+
+    expire_some(&store).await;
+    postgres.pause();
+    // A round begins, and fails.
+    tokio::time::sleep(PAUSE.mul_f64(1.3)).await;
+    postgres.resume();
+    until_empty(&postgres).await;
+
+    expire_some(&store).await;
+    postgres.kill();
+    tokio::time::sleep(PAUSE.mul_f64(1.3)).await;
+    postgres.restart().await;
+    until_empty(&postgres).await;
+
+    let another = store.clone();
+    drop(store);
+    expire_some(&another).await;
+    until_empty(&postgres).await;
+    drop(another);
+    until("the sweeper to end", LONG, async || {
+        Handle::current().metrics().num_alive_tasks() == before
+    })
+    .await;
+    postgres.settled(0).await;
+}
+
+/// Shortest pause between two rounds that there may be.
+const PAUSE: Duration = Duration::from_secs(1);
+
+async fn expire_some(store: &SqlStore) {
+    for _ in 0..3 {
+        until("a session to be created", LONG, async || {
+            let record = sample::record_living(SystemClock.now(), Duration::from_millis(1));
+            store.create(&sample::key(), &record).await.is_ok()
+        })
+        .await;
+    }
+}
+
+async fn until_empty(postgres: &Postgres) {
+    until("expired sessions to go", LONG, async || {
+        postgres.count("SELECT count(*) FROM s_swept").await == 0
+    })
+    .await;
+}
