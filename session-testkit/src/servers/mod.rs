@@ -25,6 +25,7 @@
 //! |---|---|---|
 //! | Redis | `redis-server` 7.0 or later | `redis-server` |
 //! | [`Postgres`] | `postgres` 14 or later, `initdb`, `psql` | `postgresql` |
+//! | [`PgBouncer`] | `pgbouncer`, `psql` | `pgbouncer` |
 //! | [`MariaDb`] | `mariadbd` 10.5 or later, `mariadb-install-db`, `mariadb` | `mariadb-server` |
 //!
 //! They are looked for on the `PATH` and where Debian keeps them. If one is missing, starting
@@ -38,6 +39,7 @@ mod children;
 mod client;
 mod harness;
 mod mariadb;
+mod pgbouncer;
 mod port;
 mod postgres;
 mod process;
@@ -60,6 +62,7 @@ mod sentinel;
 
 pub use harness::ServerHarness;
 pub use mariadb::{MariaDb, MariaDbBuilder};
+pub use pgbouncer::{PgBouncer, PgBouncerBuilder};
 pub use postgres::{Postgres, PostgresBuilder};
 
 #[cfg(feature = "servers")]

@@ -20,25 +20,33 @@ const VERSIONS: &str = "/usr/lib/postgresql";
 const DEBIAN_PACKAGE: &str = "postgresql";
 
 /// The database of the tests, and the role that owns it.
-const APP: &str = "app";
+pub(super) const APP: &str = "app";
 
 /// The fixture's own role, a superuser.
 const ADMIN: &str = "postgres";
 
-/// Run by a server that has no other users yet, one command on a line.
-const SETUP: &str = "CREATE ROLE app LOGIN\n\
-                     ALTER DATABASE postgres RENAME TO app\n\
-                     ALTER DATABASE app OWNER TO app\n";
+/// Run in the database `template1` by a server that has no users yet, one command on a line.
+const MAKE_APP: &str = "CREATE ROLE app LOGIN\n\
+                        ALTER DATABASE postgres RENAME TO app\n\
+                        ALTER DATABASE app OWNER TO app\n\
+                        ALTER DATABASE template0 IS_TEMPLATE false\n\
+                        DROP DATABASE template0\n";
+
+/// Run in the database `app` after that. Each database has three hundred files, which take longer
+/// to copy than all the rest.
+const DROP_TEMPLATE: &str = "ALTER DATABASE template1 IS_TEMPLATE false\n\
+                             DROP DATABASE template1\n";
 
 /// How long it may take until every connection knows of a setting.
 const RELOAD: Duration = Duration::from_secs(10);
 
 /// A PostgreSQL server in a temporary folder, which ends when this is dropped.
 ///
-/// It has a database `app`, and a role of that name with a random password, which owns it and may
-/// do nothing else. Unless told otherwise it does not wait for the disk (`fsync` is off): what was
-/// committed survives a [`kill`](Self::kill), and would not survive a loss of power. Queries of
-/// the fixture itself go over a Unix socket as a superuser.
+/// It has a database `app` and no other, not even one from which more could be made; and a role of
+/// that name with a random password, which owns it and may do nothing else. Unless told otherwise
+/// it does not wait for the disk (`fsync` is off): what was committed survives a
+/// [`kill`](Self::kill), and would not survive a loss of power. Queries of the fixture itself go
+/// over a Unix socket as a superuser.
 ///
 /// Run by root, who is refused by PostgreSQL, it runs as `nobody`.
 ///
@@ -56,7 +64,6 @@ const RELOAD: Duration = Duration::from_secs(10);
 /// ```
 pub struct Postgres {
     server: Server,
-    /// Of the role of the tests.
     password: String,
 }
 
@@ -138,11 +145,13 @@ impl Postgres {
         ended.lines().count()
     }
 
+    /// Of the role of the tests.
+    pub(super) fn password(&self) -> &str {
+        &self.password
+    }
+
     async fn query_within(&self, limit: Duration, sql: &str) -> io::Result<String> {
-        let folder = self.server.process.folder();
-        let (host, port) = (folder.display(), self.port());
-        let target = format!("host={host} port={port} user={ADMIN} dbname={APP}");
-        psql(&target, sql, limit).await
+        psql(&self.server, ADMIN, APP, sql, limit).await
     }
 }
 
@@ -241,11 +250,22 @@ impl PostgresBuilder {
     }
 }
 
-/// Runs SQL over a connection (a `conninfo` of `libpq`).
-pub(super) async fn psql(target: &str, sql: &str, limit: Duration) -> io::Result<String> {
-    let options = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--field-separator=\t"];
+/// Runs SQL over the socket in the server's folder.
+pub(super) async fn psql(
+    server: &Server,
+    user: &str,
+    database: &str,
+    sql: &str,
+    limit: Duration,
+) -> io::Result<String> {
+    let (folder, port) = (server.process.folder().display(), server.port.number());
+    let options = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"];
     let mut arguments = options.map(str::to_owned).to_vec();
-    arguments.extend(["--set=ON_ERROR_STOP=1".to_owned(), format!("--dbname={target}")]);
+    arguments.extend([
+        "--field-separator=\t".to_owned(),
+        "--set=ON_ERROR_STOP=1".to_owned(),
+        format!("--dbname=host={folder} port={port} user={user} dbname={database}"),
+    ]);
     client::run(&program("psql"), &arguments, sql, limit).await
 }
 
@@ -265,13 +285,17 @@ fn steps(account: Account, folder: &Path) -> Vec<Step> {
         "-D",
         &folder,
     ];
-    let setup = ["--single", "-F", "-c", "exit_on_error=on", "-D", &folder, "template1"];
+    let single = |database| ["--single", "-F", "-c", "exit_on_error=on", "-D", &folder, database];
     let step = |name, arguments: &[&str], input| Step {
         program: program(name).run_as(account),
         arguments: arguments.iter().copied().map(str::to_owned).collect(),
         input,
     };
-    vec![step("initdb", &initdb, ""), step("postgres", &setup, SETUP)]
+    vec![
+        step("initdb", &initdb, ""),
+        step("postgres", &single("template1"), MAKE_APP),
+        step("postgres", &single(APP), DROP_TEMPLATE),
+    ]
 }
 
 /// A program of the newest version that is installed, or else of the one on the `PATH`.

@@ -9,6 +9,7 @@ mod map_store;
 mod mariadb;
 #[cfg(target_os = "linux")]
 mod orphans;
+mod pgbouncer;
 mod postgres;
 mod proxy;
 mod redis;
