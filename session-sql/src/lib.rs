@@ -12,6 +12,7 @@ mod table;
 
 mod engine;
 mod store;
+mod subject_index;
 mod sweeper;
 
 mod dialect;
@@ -22,6 +23,7 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+mod arguments;
 mod error;
 mod migrations;
 mod pool;
