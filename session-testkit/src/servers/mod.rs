@@ -1,5 +1,5 @@
-//! Servers that belong to one test: PostgreSQL, MariaDB, and Redis alone, under Sentinel, and as
-//! a Cluster.
+//! Servers that belong to one test: PostgreSQL with or without PgBouncer, MariaDB, and Redis alone,
+//! under Sentinel, and as a Cluster.
 //!
 //! Each is started as child processes on free ports of 127.0.0.1, keeps its files in a temporary
 //! folder, and is gone with the value that stands for it. Nothing else on the machine is touched,
@@ -31,8 +31,13 @@
 //! They are looked for on the `PATH` and where Debian keeps them. If one is missing, starting
 //! panics and says so: a test that needs a server never passes without one.
 //!
+//! Data directories of SQL servers are made once on a machine, and kept as archives in the
+//! temporary folder of the system, from which each server gets a copy. With a `TMPDIR` in memory,
+//! that takes less time still. When root runs the tests, others must have access to that folder.
+//!
 //! On Linux with `setpriv` (of the package `util-linux`), servers end with the test's process
-//! however that ends, even by SIGKILL. Elsewhere, one that is killed leaves them running.
+//! however that ends, even by SIGKILL. Elsewhere, one that is killed leaves them running; and a
+//! pause of PostgreSQL does not reach the processes that it has for its connections.
 
 mod account;
 mod children;

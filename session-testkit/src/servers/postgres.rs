@@ -298,12 +298,17 @@ fn steps(account: Account, folder: &Path) -> Vec<Step> {
     ]
 }
 
-/// A program of the newest version that is installed, or else of the one on the `PATH`.
+/// A program of the newest server that Debian has installed, or else of the one on the `PATH`.
 fn program(name: &str) -> Program {
     let versions = fs::read_dir(VERSIONS).into_iter().flatten().flatten();
     let versions = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let newest = versions.max().unwrap_or_default().to_string();
-    Program::find_in(&Path::new(VERSIONS).join(newest).join("bin"), name, DEBIAN_PACKAGE)
+    let programs = |version: u32| Path::new(VERSIONS).join(version.to_string()).join("bin");
+    // There may be clients of newer ones.
+    let newest = versions.filter(|&version| programs(version).join("postgres").is_file()).max();
+    match newest {
+        Some(version) => Program::find_in(&programs(version), name, DEBIAN_PACKAGE),
+        None => Program::find(name, DEBIAN_PACKAGE),
+    }
 }
 
 fn line(parameter: &str, value: impl fmt::Display) -> String {
