@@ -28,7 +28,8 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     where
         Self: Sized;
 
-    /// Makes the tables, or brings them up to date. Several nodes may do so at once.
+    /// Makes the tables, or brings them up to date. Several nodes may do so at once. What is locked
+    /// or set for that goes with the connection.
     fn migrate(
         &self,
         connection: &mut Self::Connection,

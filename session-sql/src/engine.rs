@@ -174,10 +174,9 @@ impl<D: Dialect> Shared<D> {
     }
 
     async fn attempt_to_migrate(&self) -> Result<(), Failure> {
+        // Closed afterwards, with the locks and the settings that this takes.
         let mut lent = self.writes.lend().await?;
-        self.dialect.migrate(&mut lent).await?;
-        lent.give_back();
-        Ok(())
+        self.dialect.migrate(&mut lent).await
     }
 
     fn start_sweeper(self: &Arc<Self>) {
@@ -278,6 +277,9 @@ impl<D: Dialect> Store for Engine<D> {
     }
 
     async fn touch(&self, touches: &[Touch]) -> Result<Vec<Touched>, Error> {
+        if touches.is_empty() {
+            return Ok(Vec::new());
+        }
         let now = self.shared.clock.now();
         let each = Arc::new(once_each(touches));
         let asked = Arc::clone(&each);

@@ -135,8 +135,9 @@ impl Dialect for MySql {
                         SET SESSION innodb_lock_wait_timeout = 1";
         let set = sqlx::raw_sql(settings).execute(&mut connection).await;
         set.map_err(Failure::unconnected)?;
-        // A replica answers as well, with what it has got so far.
-        let read_only = sqlx::query_scalar("SELECT CAST(@@global.read_only AS SIGNED)");
+        // A replica answers as well, with what it has got so far. The setting is a number here, and a
+        // word there.
+        let read_only = sqlx::query_scalar("SELECT @@global.read_only NOT IN ('0', 'OFF')");
         let read_only: i64 =
             read_only.fetch_one(&mut connection).await.map_err(Failure::unconnected)?;
         if read_only != 0 {
@@ -160,9 +161,7 @@ impl Dialect for MySql {
             return Err(Failure::refused(Error::new(ErrorKind::Timeout, message)));
         }
         let bookkeeping = self.table.quoted('`', "_migrations");
-        migrations::run(connection, &Self::migrations(&self.table), bookkeeping).await?;
-        sqlx::query("DO RELEASE_LOCK(?)").bind(&name).execute(connection).await?;
-        Ok(())
+        migrations::run(connection, &Self::migrations(&self.table), bookkeeping).await
     }
 
     async fn load(

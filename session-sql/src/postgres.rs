@@ -10,7 +10,7 @@ use session_core::{
     Backplane, Change, Error, Key, Loaded, Record, Revision, Subject, Timestamp, Touch,
 };
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqlSafeStr as _, SqlStr};
+use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _, SqlStr};
 
 use self::backplane::{Announcements, PostgresBackplane};
 use crate::arguments::{add, add_beginning, add_key, add_record};
@@ -25,6 +25,8 @@ use crate::table::TableName;
 pub(crate) struct Postgres {
     options: PgConnectOptions,
     through_pooler: bool,
+    /// In ms, as the server takes it.
+    statement_timeout: String,
     table: TableName,
     /// Where changes are announced, if they are.
     announcements: Option<Announcements>,
@@ -123,12 +125,12 @@ impl Postgres {
             )),
             announcements: announces.then(|| {
                 let itself = (!through_pooler).then(|| options.clone());
-                let listening =
-                    listen.or(itself).map(|options| configured(options, timeout, false));
+                let listening = listen.or(itself).map(|options| configured(options, false));
                 Announcements::new(&table, listening)
             }),
-            options: configured(options, timeout, through_pooler),
+            options: configured(options, through_pooler),
             through_pooler,
+            statement_timeout: timeout.as_millis().max(1).to_string(),
             table,
         }
     }
@@ -169,19 +171,11 @@ const MIGRATIONS: &[Template] = &[Template {
     sql: include_str!("../schema/postgres/1_sessions.sql"),
 }];
 
-fn configured(
-    options: PgConnectOptions,
-    timeout: Duration,
-    through_pooler: bool,
-) -> PgConnectOptions {
+fn configured(options: PgConnectOptions, through_pooler: bool) -> PgConnectOptions {
     use sqlx::ConnectOptions as _;
     // There are no such numbers here, and poolers know of no such parameter.
     let options = options.extra_float_digits(None).disable_statement_logging();
-    if through_pooler {
-        return options.statement_cache_capacity(0);
-    }
-    // Whatever nobody waits for any more is given up, and holds no lock.
-    options.options([("statement_timeout", timeout.as_millis().max(1))])
+    if through_pooler { options.statement_cache_capacity(0) } else { options }
 }
 
 impl Dialect for Postgres {
@@ -190,15 +184,23 @@ impl Dialect for Postgres {
     async fn connect(&self, _: Access) -> Result<PgConnection, Failure> {
         let connection = PgConnection::connect_with(&self.options).await;
         let mut connection = connection.map_err(Failure::unconnected)?;
+        // Whatever nobody waits for any more is given up, and holds no lock. Through a pooler it would
+        // be somebody else's connection that is set up.
+        let settings = match self.through_pooler {
+            true => "SELECT current_setting('transaction_read_only') = 'on', $1",
+            false => {
+                "SELECT current_setting('transaction_read_only') = 'on', \
+                 set_config('statement_timeout', $1, false)"
+            }
+        };
+        let mut arguments = PgArguments::default();
+        add(&mut arguments, self.statement_timeout.as_str())?;
+        let settings = SqlStr::from_static(settings);
+        let rows = self.rows(&mut connection, &settings, arguments).await;
+        let rows = rows.map_err(Failure::unconnected)?;
         // A standby answers as well, with what it has got so far.
-        let read_only = "SELECT current_setting('transaction_read_only') = 'on'";
-        let read_only = SqlStr::from_static(read_only);
-        let rows = self.rows(&mut connection, &read_only, PgArguments::default());
-        let rows = rows.await.map_err(Failure::unconnected)?;
-        if rows.first().is_some_and(|row| row.try_get(0).unwrap_or(false)) {
-            return Err(Failure::read_only());
-        }
-        Ok(connection)
+        let is_read_only = rows.first().map_or(Ok(false), |row| row::column(row, 0))?;
+        if is_read_only { Err(Failure::read_only()) } else { Ok(connection) }
     }
 
     fn backplane(shared: &Arc<Shared<Self>>) -> Option<Arc<dyn Backplane>> {
@@ -206,19 +208,12 @@ impl Dialect for Postgres {
     }
 
     async fn migrate(&self, connection: &mut PgConnection) -> Result<(), Failure> {
-        let name = self.table.to_string();
         // It may take longer than a session's statement.
         sqlx::raw_sql("SET statement_timeout = 0").execute(&mut *connection).await?;
-        let lock =
-            sqlx::query("SELECT pg_advisory_lock(hashtextextended('session-kit ' || $1, 0))");
-        lock.bind(&name).execute(&mut *connection).await?;
+        let lock = "SELECT pg_advisory_lock(hashtextextended('session-kit ' || $1, 0))";
+        sqlx::query(lock).bind(self.table.to_string()).execute(&mut *connection).await?;
         let bookkeeping = self.table.quoted('"', "_migrations");
-        migrations::run(connection, &Self::migrations(&self.table), bookkeeping).await?;
-        let unlock =
-            sqlx::query("SELECT pg_advisory_unlock(hashtextextended('session-kit ' || $1, 0))");
-        unlock.bind(&name).execute(&mut *connection).await?;
-        sqlx::raw_sql("RESET statement_timeout").execute(connection).await?;
-        Ok(())
+        migrations::run(connection, &Self::migrations(&self.table), bookkeeping).await
     }
 
     async fn load(
