@@ -236,6 +236,7 @@ impl PostgresBuilder {
             line("port", server.port.number()),
             line("unix_socket_directories", server.process.folder().display()),
             line("shared_buffers", "16MB"),
+            line("max_wal_size", "256MB"),
             // Not in memory that outlives a server which is killed.
             line("dynamic_shared_memory_type", "mmap"),
             line("fsync", "off"),
