@@ -51,6 +51,7 @@ fn archive(server: &Program, steps: impl Fn(&Path) -> Vec<Step>) -> io::Result<F
     for Step { program, arguments, input: text } in steps(folder.path()) {
         let mut command = program.command();
         command.args(arguments).current_dir(folder.path()).stdin(input(text)?);
+        command.env("TMPDIR", folder.path());
         run(command)?;
     }
     let archive = tempfile::NamedTempFile::new()?;
