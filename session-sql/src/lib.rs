@@ -100,7 +100,8 @@
 //! The file is used by one machine: several processes may share it, a network file system will
 //! damage it. It is in WAL mode, so reads and the one writer do not wait for each other; with
 //! `synchronous = FULL`, so a log-out that was acknowledged holds after a power cut. Another process could
-//! learn of changes by asking again and again alone, so there is no backplane.
+//! learn of changes by asking again and again alone, so there is no backplane. SQLite has no queue for
+//! those who want to write: where several processes write without a pause, one may wait for long.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Then every URL is refused, and nothing comes after that.
 #![cfg_attr(

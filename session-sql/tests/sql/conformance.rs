@@ -12,10 +12,10 @@ mod sqlite {
     use session_testkit::Harness;
     use session_testkit::servers::ServerHarness;
 
-    use crate::fixture::{builder, store, url_of};
+    use crate::fixture::{builder, folder, store, url_of};
 
     async fn harness() -> impl Harness {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let url = url_of(&folder);
         ServerHarness::new(move |namespace| store(builder(&url, namespace))).with_guard(folder)
     }

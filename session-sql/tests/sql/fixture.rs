@@ -1,5 +1,6 @@
 //! Servers and stores for tests.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,13 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 /// The table of a namespace.
 pub(crate) fn table(namespace: &str) -> String {
     format!("s_{}", namespace.replace(['-', '.'], "_").to_lowercase())
+}
+
+/// A folder for files of SQLite, in memory where there is such a place. On a disk a commit takes
+/// long, and handles that all write without a pause shut each other out.
+pub(crate) fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
 }
 
 /// The URL of a file in this folder.
