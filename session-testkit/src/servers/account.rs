@@ -1,30 +1,30 @@
 //! Whom servers run as.
 
-use std::io;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
+use std::{fs, io};
 
 use rustix::process::geteuid;
 use tempfile::TempDir;
-
-/// Who owns nothing, on every Unix.
-const NOBODY: &str = "nobody";
 
 /// The account under which a program runs.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Account {
     /// Ours.
     Own,
-    /// One that has fewer rights than we have.
-    Other { user: u32, group: u32 },
+    /// That of `nobody`, who owns nothing on any Unix.
+    Nobody { user: u32, group: u32 },
 }
 
 impl Account {
     /// Ours, unless that is root: SQL servers refuse to run as root.
     pub(super) fn unprivileged() -> io::Result<Self> {
         if geteuid().is_root() {
-            Ok(Self::Other { user: id("-u")?, group: id("-g")? })
+            let (user, group) = nobody().ok_or_else(|| {
+                io::Error::other("root cannot run this server, and there is no user `nobody`")
+            })?;
+            Ok(Self::Nobody { user, group })
         } else {
             Ok(Self::Own)
         }
@@ -32,7 +32,7 @@ impl Account {
 
     /// Has the command run under the account.
     pub(super) fn assume(self, command: &mut Command) {
-        if let Self::Other { user, group } = self {
+        if let Self::Nobody { user, group } = self {
             // With this, our further groups are given up as well.
             command.uid(user).gid(group);
         }
@@ -41,17 +41,17 @@ impl Account {
     /// An empty folder that belongs to the account.
     pub(super) fn folder(self) -> io::Result<TempDir> {
         let folder = tempfile::Builder::new().prefix("session-testkit-").tempdir()?;
-        if let Self::Other { user, group } = self {
+        if let Self::Nobody { user, group } = self {
             chown(folder.path(), Some(user), Some(group))?;
         }
         Ok(folder)
     }
 }
 
-fn id(which: &str) -> io::Result<u32> {
-    let output = Command::new("id").args([which, NOBODY]).output()?;
-    let number = String::from_utf8_lossy(&output.stdout);
-    number.trim().parse().map_err(|_| {
-        io::Error::other(format!("root cannot run this server, and there is no user `{NOBODY}`"))
-    })
+/// The ids of its user and its group.
+fn nobody() -> Option<(u32, u32)> {
+    let users = fs::read_to_string("/etc/passwd").ok()?;
+    let mut fields =
+        users.lines().find_map(|user| user.strip_prefix("nobody:"))?.split(':').skip(1);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
