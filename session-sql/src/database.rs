@@ -63,7 +63,7 @@ impl Database {
     /// account of them in a table of its own: make the tables in the one way or in the other.
     #[must_use]
     pub fn migrations(&self, table: &TableName) -> Vec<Migration> {
-        match &self.0 {
+        match self.0 {
             #[cfg(feature = "postgres")]
             Options::Postgres(_) => crate::postgres::Postgres::migrations(table),
             #[cfg(feature = "mysql")]
@@ -75,7 +75,7 @@ impl Database {
 
     /// What kind of database it is.
     pub(crate) fn dialect(&self) -> &'static str {
-        match &self.0 {
+        match self.0 {
             #[cfg(feature = "postgres")]
             Options::Postgres(_) => "postgres",
             #[cfg(feature = "mysql")]

@@ -115,6 +115,7 @@ pub(crate) trait Dialect: Send + Sync + 'static {
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "elsewhere one pool does"))]
     Read,
     Write,
 }

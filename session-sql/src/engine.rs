@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_core::{
-    Backplane, Clock, Created, Error, ErrorKind, Key, Load, Loaded, Page, Qualities, Record,
-    Replaced, Revision, Store, Subject, SubjectIndex, Timestamp, Touch, Touched,
+    Backplane, Clock, Created, Error, ErrorKind, Key, Load, Loaded, Qualities, Record, Replaced,
+    Revision, Store, SubjectIndex, Timestamp, Touch, Touched,
 };
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -380,30 +380,6 @@ async fn rotate<D: Dialect>(
             dialect.rotate(connection, from, to, record, expected, now).await
         }
         rotated => rotated,
-    }
-}
-
-#[async_trait]
-impl<D: Dialect> SubjectIndex for Engine<D> {
-    async fn list(
-        &self,
-        subject: &Subject,
-        after: Option<&Key>,
-        limit: usize,
-    ) -> Result<Page, Error> {
-        let (subject, after, now) = (subject.clone(), after.copied(), self.shared.clock.now());
-        let listed =
-            self.shared.run(&self.shared.reads, Repeat::Harmless, move |dialect, connection| {
-                let subject = subject.clone();
-                Box::pin(async move {
-                    dialect.list(connection, &subject, after.as_ref(), limit, now).await
-                })
-            });
-        let listed = listed.await.map_err(|error| error.during("list"))?;
-        // One that is not full is the last one.
-        let next = if listed.len() < limit { None } else { listed.last().map(|(key, _)| *key) };
-        let sessions = listed.into_iter().map(|(key, record)| (key, Arc::new(record))).collect();
-        Ok(Page { sessions, next })
     }
 }
 

@@ -8,13 +8,14 @@ use session_core::{
 use sqlx::mysql::{
     MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlQueryResult, MySqlRow,
 };
-use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, SqlSafeStr as _, SqlStr};
+use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _, SqlStr};
 
+use crate::arguments::{add, add_beginning, add_key, add_record};
 use crate::dialect::{Access, Alive, Dialect};
 use crate::engine::Shared;
 use crate::error::Failure;
 use crate::migrations::{self, Migration, Template};
-use crate::row::{self, COLUMNS, Columns, FIRST};
+use crate::row::{self, COLUMNS, FIRST};
 use crate::table::TableName;
 
 /// A table in a MySQL or MariaDB database, and the statements about it.
@@ -123,47 +124,6 @@ async fn found(
     executed.map(|result: MySqlQueryResult| result.rows_affected())
 }
 
-/// Adds an argument. None of ours is too long.
-fn add<'q, T>(arguments: &mut MySqlArguments, value: T) -> Result<(), Failure>
-where
-    T: sqlx::Encode<'q, sqlx::MySql> + sqlx::Type<sqlx::MySql> + 'q,
-{
-    arguments.add(value).map_err(|_| {
-        Failure::refused(Error::new(ErrorKind::TooLarge, "a value is too long for the database"))
-    })
-}
-
-/// The first eleven arguments: columns and payload.
-fn columns(record: &Record, revision: Revision) -> Result<MySqlArguments, Failure> {
-    let Columns {
-        revision,
-        created_at,
-        authenticated_at,
-        idle_deadline,
-        absolute_deadline,
-        idle_timeout,
-        absolute_timeout,
-        subject,
-        user_agent,
-        address,
-        payload,
-    } = Columns::of(record, revision);
-    let mut arguments = MySqlArguments::default();
-    arguments.reserve(15, payload.len() + 512);
-    add(&mut arguments, revision)?;
-    add(&mut arguments, created_at)?;
-    add(&mut arguments, authenticated_at)?;
-    add(&mut arguments, idle_deadline)?;
-    add(&mut arguments, absolute_deadline)?;
-    add(&mut arguments, idle_timeout)?;
-    add(&mut arguments, absolute_timeout)?;
-    add(&mut arguments, subject.map(str::as_bytes))?;
-    add(&mut arguments, user_agent)?;
-    add(&mut arguments, address)?;
-    add(&mut arguments, payload)?;
-    Ok(arguments)
-}
-
 impl Dialect for MySql {
     type Connection = MySqlConnection;
 
@@ -214,7 +174,7 @@ impl Dialect for MySql {
     ) -> Result<Loaded, Failure> {
         let mut arguments = MySqlArguments::default();
         add(&mut arguments, known.map(row::number))?;
-        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        add_key(&mut arguments, key)?;
         add(&mut arguments, now.as_millis())?;
         let rows = rows(connection, &self.load, arguments).await?;
         Ok(rows.first().map_or(Ok(Loaded::Absent), row::loaded)?)
@@ -226,8 +186,9 @@ impl Dialect for MySql {
         key: &Key,
         record: &Record,
     ) -> Result<Option<Revision>, Failure> {
-        let mut arguments = columns(record, FIRST)?;
-        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        let mut arguments = MySqlArguments::default();
+        add_record(&mut arguments, record, FIRST)?;
+        add_key(&mut arguments, key)?;
         match found(connection, &self.create, arguments).await {
             Ok(_) => Ok(Some(FIRST)),
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
@@ -242,7 +203,7 @@ impl Dialect for MySql {
         now: Timestamp,
     ) -> Result<(), Failure> {
         let mut arguments = MySqlArguments::default();
-        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        add_key(&mut arguments, key)?;
         add(&mut arguments, now.as_millis())?;
         found(connection, &self.make_way, arguments).await?;
         Ok(())
@@ -257,8 +218,9 @@ impl Dialect for MySql {
         now: Timestamp,
     ) -> Result<Option<Revision>, Failure> {
         let revision = expected.next();
-        let mut arguments = columns(record, revision)?;
-        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        let mut arguments = MySqlArguments::default();
+        add_record(&mut arguments, record, revision)?;
+        add_key(&mut arguments, key)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, row::number(expected))?;
         let replaced = found(connection, &self.replace, arguments).await?;
@@ -275,9 +237,10 @@ impl Dialect for MySql {
         now: Timestamp,
     ) -> Result<Option<Revision>, Failure> {
         let revision = expected.next();
-        let mut arguments = columns(record, revision)?;
-        add(&mut arguments, row::key_bytes(to).as_slice())?;
-        add(&mut arguments, row::key_bytes(from).as_slice())?;
+        let mut arguments = MySqlArguments::default();
+        add_record(&mut arguments, record, revision)?;
+        add_key(&mut arguments, to)?;
+        add_key(&mut arguments, from)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, row::number(expected))?;
         let rotated = found(connection, &self.rotate, arguments).await?;
@@ -314,14 +277,14 @@ impl Dialect for MySql {
         now: Timestamp,
     ) -> Result<bool, Failure> {
         let mut arguments = MySqlArguments::default();
-        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        add_key(&mut arguments, key)?;
         add(&mut arguments, now.as_millis())?;
         if found(connection, &self.delete_alive, arguments).await? > 0 {
             return Ok(true);
         }
         // It may be alive by another node's clock.
         let mut arguments = MySqlArguments::default();
-        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        add_key(&mut arguments, key)?;
         found(connection, &self.delete, arguments).await?;
         Ok(false)
     }
@@ -348,10 +311,9 @@ impl Dialect for MySql {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<(Key, Record)>, Failure> {
-        let after = after.map(row::key_bytes);
         let mut arguments = MySqlArguments::default();
-        add(&mut arguments, subject.as_str().as_bytes())?;
-        add(&mut arguments, after.as_ref().map_or(&[][..], <[u8; row::KEY]>::as_slice))?;
+        add(&mut arguments, subject.as_str())?;
+        add_beginning(&mut arguments, after)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, row::limit(limit))?;
         let rows = rows(connection, &self.list, arguments).await?;

@@ -7,17 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::{
-    Backplane, Change, Error, ErrorKind, Key, Loaded, Record, Revision, Subject, Timestamp, Touch,
+    Backplane, Change, Error, Key, Loaded, Record, Revision, Subject, Timestamp, Touch,
 };
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow};
-use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Row as _, SqlSafeStr as _, SqlStr};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqlSafeStr as _, SqlStr};
 
 use self::backplane::{Announcements, PostgresBackplane};
+use crate::arguments::{add, add_beginning, add_key, add_record};
 use crate::dialect::{Access, Alive, Dialect};
 use crate::engine::Shared;
 use crate::error::Failure;
 use crate::migrations::{self, Migration, Template};
-use crate::row::{self, COLUMNS, Columns, FIRST};
+use crate::row::{self, COLUMNS, FIRST};
 use crate::table::TableName;
 
 /// A table in a PostgreSQL database, and the statements about it.
@@ -183,48 +184,6 @@ fn configured(
     options.options([("statement_timeout", timeout.as_millis().max(1))])
 }
 
-/// Adds an argument. None of ours is too long.
-fn add<'q, T>(arguments: &mut PgArguments, value: T) -> Result<(), Failure>
-where
-    T: sqlx::Encode<'q, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + 'q,
-{
-    arguments.add(value).map_err(|_| {
-        Failure::refused(Error::new(ErrorKind::TooLarge, "a value is too long for the database"))
-    })
-}
-
-/// The first twelve arguments: key and columns.
-fn whole(key: &Key, record: &Record, revision: Revision) -> Result<PgArguments, Failure> {
-    let Columns {
-        revision,
-        created_at,
-        authenticated_at,
-        idle_deadline,
-        absolute_deadline,
-        idle_timeout,
-        absolute_timeout,
-        subject,
-        user_agent,
-        address,
-        payload,
-    } = Columns::of(record, revision);
-    let mut arguments = PgArguments::default();
-    arguments.reserve(18, payload.len() + 512);
-    add(&mut arguments, row::key_bytes(key).as_slice())?;
-    add(&mut arguments, revision)?;
-    add(&mut arguments, created_at)?;
-    add(&mut arguments, authenticated_at)?;
-    add(&mut arguments, idle_deadline)?;
-    add(&mut arguments, absolute_deadline)?;
-    add(&mut arguments, idle_timeout)?;
-    add(&mut arguments, absolute_timeout)?;
-    add(&mut arguments, subject)?;
-    add(&mut arguments, user_agent)?;
-    add(&mut arguments, address)?;
-    add(&mut arguments, payload)?;
-    Ok(arguments)
-}
-
 impl Dialect for Postgres {
     type Connection = PgConnection;
 
@@ -270,7 +229,7 @@ impl Dialect for Postgres {
         now: Timestamp,
     ) -> Result<Loaded, Failure> {
         let mut arguments = PgArguments::default();
-        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        add_key(&mut arguments, key)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, known.map(row::number))?;
         let rows = self.rows(connection, &self.load, arguments).await?;
@@ -284,7 +243,9 @@ impl Dialect for Postgres {
         key: &Key,
         record: &Record,
     ) -> Result<Option<Revision>, Failure> {
-        let mut arguments = whole(key, record, FIRST)?;
+        let mut arguments = PgArguments::default();
+        add_key(&mut arguments, key)?;
+        add_record(&mut arguments, record, FIRST)?;
         self.announce(&mut arguments, &[announcement::encode(key, Change::Revision(FIRST))])?;
         let rows = self.rows(connection, &self.create, arguments).await?;
         Ok((!rows.is_empty()).then_some(FIRST))
@@ -297,7 +258,7 @@ impl Dialect for Postgres {
         now: Timestamp,
     ) -> Result<(), Failure> {
         let mut arguments = PgArguments::default();
-        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        add_key(&mut arguments, key)?;
         add(&mut arguments, now.as_millis())?;
         self.rows(connection, &self.make_way, arguments).await?;
         Ok(())
@@ -312,7 +273,9 @@ impl Dialect for Postgres {
         now: Timestamp,
     ) -> Result<Option<Revision>, Failure> {
         let revision = expected.next();
-        let mut arguments = whole(key, record, revision)?;
+        let mut arguments = PgArguments::default();
+        add_key(&mut arguments, key)?;
+        add_record(&mut arguments, record, revision)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, row::number(expected))?;
         self.announce(&mut arguments, &[announcement::encode(key, Change::Revision(revision))])?;
@@ -330,10 +293,12 @@ impl Dialect for Postgres {
         now: Timestamp,
     ) -> Result<Option<Revision>, Failure> {
         let revision = expected.next();
-        let mut arguments = whole(to, record, revision)?;
+        let mut arguments = PgArguments::default();
+        add_key(&mut arguments, to)?;
+        add_record(&mut arguments, record, revision)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, row::number(expected))?;
-        add(&mut arguments, row::key_bytes(from).as_slice())?;
+        add_key(&mut arguments, from)?;
         let ended = announcement::encode(from, Change::Removed);
         let begun = announcement::encode(to, Change::Revision(revision));
         self.announce(&mut arguments, &[ended, begun])?;
@@ -371,7 +336,7 @@ impl Dialect for Postgres {
         now: Timestamp,
     ) -> Result<bool, Failure> {
         let mut arguments = PgArguments::default();
-        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        add_key(&mut arguments, key)?;
         add(&mut arguments, now.as_millis())?;
         self.announce(&mut arguments, &[announcement::encode(key, Change::Removed)])?;
         let rows = self.rows(connection, &self.delete, arguments).await?;
@@ -399,10 +364,9 @@ impl Dialect for Postgres {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<(Key, Record)>, Failure> {
-        let after = after.map(row::key_bytes);
         let mut arguments = PgArguments::default();
         add(&mut arguments, subject.as_str())?;
-        add(&mut arguments, after.as_ref().map_or(&[][..], <[u8; row::KEY]>::as_slice))?;
+        add_beginning(&mut arguments, after)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, row::limit(limit))?;
         let rows = self.rows(connection, &self.list, arguments).await?;

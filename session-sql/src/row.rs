@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+use session_core::Touch;
 use session_core::{
     Device, Error, ErrorKind, Key, Loaded, Partition, Payload, Record, Revision, Source, Subject,
-    Timeouts, Timestamp, Touch,
+    Timeouts, Timestamp,
 };
 use sqlx::{ColumnIndex, Database, Decode, Row, Type};
 

@@ -3,20 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_core::{
-    Backplane, Error, ErrorKind, Key, Loaded, Record, Revision, Subject, Timestamp, Touch,
-};
+use session_core::{Backplane, Error, Key, Loaded, Record, Revision, Subject, Timestamp, Touch};
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow,
     SqliteSynchronous,
 };
-use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, SqlSafeStr as _, SqlStr};
+use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _, SqlStr};
 
+use crate::arguments::{add, add_beginning, add_key, add_record};
 use crate::dialect::{Access, Alive, Dialect};
 use crate::engine::Shared;
 use crate::error::Failure;
 use crate::migrations::{self, Migration, Template};
-use crate::row::{self, COLUMNS, Columns, FIRST};
+use crate::row::{self, COLUMNS, FIRST};
 use crate::table::TableName;
 
 /// A table in an SQLite file, and the statements about it.
@@ -122,47 +121,6 @@ async fn rows(
     sqlx::query_with(statement.clone(), arguments).fetch_all(connection).await
 }
 
-/// Adds an argument. None of ours is too long.
-fn add<'q, T>(arguments: &mut SqliteArguments, value: T) -> Result<(), Failure>
-where
-    T: sqlx::Encode<'q, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite> + 'q,
-{
-    arguments.add(value).map_err(|_| {
-        Failure::refused(Error::new(ErrorKind::TooLarge, "a value is too long for the database"))
-    })
-}
-
-/// The first twelve arguments: key and columns.
-fn whole(key: &Key, record: &Record, revision: Revision) -> Result<SqliteArguments, Failure> {
-    let Columns {
-        revision,
-        created_at,
-        authenticated_at,
-        idle_deadline,
-        absolute_deadline,
-        idle_timeout,
-        absolute_timeout,
-        subject,
-        user_agent,
-        address,
-        payload,
-    } = Columns::of(record, revision);
-    let mut arguments = SqliteArguments::default();
-    add(&mut arguments, row::key_bytes(key).to_vec())?;
-    add(&mut arguments, revision)?;
-    add(&mut arguments, created_at)?;
-    add(&mut arguments, authenticated_at)?;
-    add(&mut arguments, idle_deadline)?;
-    add(&mut arguments, absolute_deadline)?;
-    add(&mut arguments, idle_timeout)?;
-    add(&mut arguments, absolute_timeout)?;
-    add(&mut arguments, subject.map(str::to_owned))?;
-    add(&mut arguments, user_agent.map(str::to_owned))?;
-    add(&mut arguments, address.map(str::to_owned))?;
-    add(&mut arguments, payload.to_vec())?;
-    Ok(arguments)
-}
-
 impl Dialect for Sqlite {
     type Connection = SqliteConnection;
 
@@ -198,7 +156,7 @@ impl Dialect for Sqlite {
         now: Timestamp,
     ) -> Result<Loaded, Failure> {
         let mut arguments = SqliteArguments::default();
-        add(&mut arguments, row::key_bytes(key).to_vec())?;
+        add_key(&mut arguments, key)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, known.map(row::number))?;
         let rows = rows(connection, &self.load, arguments).await?;
@@ -211,7 +169,10 @@ impl Dialect for Sqlite {
         key: &Key,
         record: &Record,
     ) -> Result<Option<Revision>, Failure> {
-        let rows = rows(connection, &self.create, whole(key, record, FIRST)?).await?;
+        let mut arguments = SqliteArguments::default();
+        add_key(&mut arguments, key)?;
+        add_record(&mut arguments, record, FIRST)?;
+        let rows = rows(connection, &self.create, arguments).await?;
         Ok((!rows.is_empty()).then_some(FIRST))
     }
 
@@ -222,7 +183,7 @@ impl Dialect for Sqlite {
         now: Timestamp,
     ) -> Result<(), Failure> {
         let mut arguments = SqliteArguments::default();
-        add(&mut arguments, row::key_bytes(key).to_vec())?;
+        add_key(&mut arguments, key)?;
         add(&mut arguments, now.as_millis())?;
         rows(connection, &self.make_way, arguments).await?;
         Ok(())
@@ -237,7 +198,9 @@ impl Dialect for Sqlite {
         now: Timestamp,
     ) -> Result<Option<Revision>, Failure> {
         let revision = expected.next();
-        let mut arguments = whole(key, record, revision)?;
+        let mut arguments = SqliteArguments::default();
+        add_key(&mut arguments, key)?;
+        add_record(&mut arguments, record, revision)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, row::number(expected))?;
         let rows = rows(connection, &self.replace, arguments).await?;
@@ -254,10 +217,12 @@ impl Dialect for Sqlite {
         now: Timestamp,
     ) -> Result<Option<Revision>, Failure> {
         let revision = expected.next();
-        let mut arguments = whole(to, record, revision)?;
+        let mut arguments = SqliteArguments::default();
+        add_key(&mut arguments, to)?;
+        add_record(&mut arguments, record, revision)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, row::number(expected))?;
-        add(&mut arguments, row::key_bytes(from).to_vec())?;
+        add_key(&mut arguments, from)?;
         let rows = rows(connection, &self.rotate, arguments).await?;
         Ok((!rows.is_empty()).then_some(revision))
     }
@@ -286,7 +251,7 @@ impl Dialect for Sqlite {
         now: Timestamp,
     ) -> Result<bool, Failure> {
         let mut arguments = SqliteArguments::default();
-        add(&mut arguments, row::key_bytes(key).to_vec())?;
+        add_key(&mut arguments, key)?;
         add(&mut arguments, now.as_millis())?;
         let rows = rows(connection, &self.delete, arguments).await?;
         let was_alive = rows.first().map_or(Ok(0), |row| row::column::<_, i64>(row, 0))?;
@@ -315,8 +280,8 @@ impl Dialect for Sqlite {
         now: Timestamp,
     ) -> Result<Vec<(Key, Record)>, Failure> {
         let mut arguments = SqliteArguments::default();
-        add(&mut arguments, subject.as_str().to_owned())?;
-        add(&mut arguments, after.map_or_else(Vec::new, |key| row::key_bytes(key).to_vec()))?;
+        add(&mut arguments, subject.as_str())?;
+        add_beginning(&mut arguments, after)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, row::limit(limit))?;
         let rows = rows(connection, &self.list, arguments).await?;

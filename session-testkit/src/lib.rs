@@ -39,8 +39,8 @@
 //!
 //! # Testing against real servers
 //!
-//! With the feature `sql-servers`, the module `servers` runs PostgreSQL and MariaDB for a test, and
-//! with `servers` Redis, Sentinel and Cluster as well; with `proxy`, a `proxy::Proxy` spoils the
+//! With the feature `sql-servers`, the module `servers` runs PostgreSQL, PgBouncer and MariaDB for
+//! a test, and with `servers` Redis, Sentinel and Cluster as well; with `proxy`, a `proxy::Proxy` spoils the
 //! connections to any of them. All are for Unix alone.
 
 mod checked;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use session_core::Store;
 use session_sql::{Database, SqlStore, SqlStoreBuilder};
-use session_testkit::servers::ServerHarness;
 use tempfile::TempDir;
 
 /// A store whose tables are made when it is used, and which frees nothing by itself.
@@ -23,13 +22,6 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 /// The table of a namespace.
 pub(crate) fn table(namespace: &str) -> String {
     format!("s_{}", namespace.replace(['-', '.'], "_").to_lowercase())
-}
-
-/// The harness of stores in a file of SQLite.
-pub(crate) fn sqlite() -> ServerHarness {
-    let folder = tempfile::tempdir().expect("a folder");
-    let url = url_of(&folder);
-    ServerHarness::new(move |namespace| store(builder(&url, namespace))).with_guard(folder)
 }
 
 /// The URL of a file in this folder.

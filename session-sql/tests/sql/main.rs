@@ -1,4 +1,5 @@
 //! The SQL store on real databases.
+#![allow(clippy::unwrap_used, reason = "a test panics where a program would answer")]
 
 mod conformance;
 mod fixture;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use session_core::{
     Consistency, Created, Key, Load, Loaded, Payload, Record, Replaced, Revision, Timestamp,
@@ -21,8 +22,14 @@ pub(super) const TASKS: usize = 6;
 /// How often a counter is raced up, and how far by each task.
 const COUNTS: usize = 5;
 const EACH: u64 = 40;
-/// How often a task tries before something must have happened.
-pub(super) const TRIES: usize = 10_000;
+/// A task's tries before something must have happened: so many, and for so long, since a store that
+/// has reads pass by a write that waits is not broken.
+pub(super) fn tries() -> impl Iterator<Item = usize> {
+    const TRIES: usize = 10_000;
+    const PATIENCE: Duration = Duration::from_secs(3);
+    let begun = Instant::now();
+    (0..).take_while(move |tried| *tried < TRIES || begun.elapsed() < PATIENCE)
+}
 
 /// Of several creates of one key exactly one is `Created`, and it is that one which is stored.
 pub async fn concurrent_creates(harness: &dyn Harness) {
@@ -133,7 +140,7 @@ impl Count {
     /// Reads while others count.
     async fn watch(&self, store: &Checked) {
         let (mut last, mut last_count) = (Revision::UNSAVED, 0);
-        for _ in 0..TRIES {
+        for _ in tries() {
             let at_least = self.acknowledged.load(Ordering::SeqCst);
             let load = Load::default().consistency(Consistency::Strong).known(last);
             match store.load(&self.key, load).await {
@@ -160,7 +167,7 @@ impl Count {
     /// Touches while others count.
     async fn touch(&self, store: &Checked) {
         let idle_deadline = sample::record(self.now).idle_deadline;
-        for _ in 0..TRIES {
+        for _ in tries() {
             let answer = store.touch_one(&self.key, idle_deadline).await;
             let done = answer == Touched::Done;
             store.assert(done, "a touch of a live session answered Gone");
@@ -215,7 +222,7 @@ pub async fn concurrent_delete_and_replace(harness: &dyn Harness) {
                     return delete_after(&store, &key, round, &deleted).await;
                 }
                 let mut expected = first;
-                for _ in 0..TRIES {
+                for _ in tries() {
                     let late = deleted.load(Ordering::SeqCst);
                     let answer = store.replace(&key, &sample::record(now), expected).await;
                     let what = format!(
@@ -255,7 +262,7 @@ pub async fn concurrent_touch_and_delete(harness: &dyn Harness) {
                 if index == 0 {
                     return delete_after(&store, &key, round, &deleted).await;
                 }
-                for step in 0..TRIES {
+                for step in tries() {
                     let late = deleted.load(Ordering::SeqCst);
                     let idle_deadline = record.idle_deadline.plus(tick * (step as u32));
                     let answer = store.touch_one(&key, idle_deadline).await;

@@ -1,5 +1,5 @@
-//! Servers that belong to one test: PostgreSQL, MariaDB, and Redis alone, under Sentinel, and as
-//! a Cluster.
+//! Servers that belong to one test: PostgreSQL with or without PgBouncer, MariaDB, and Redis alone,
+//! under Sentinel, and as a Cluster.
 //!
 //! Each is started as child processes on free ports of 127.0.0.1, keeps its files in a temporary
 //! folder, and is gone with the value that stands for it. Nothing else on the machine is touched,
@@ -25,19 +25,26 @@
 //! |---|---|---|
 //! | Redis | `redis-server` 7.0 or later | `redis-server` |
 //! | [`Postgres`] | `postgres` 14 or later, `initdb`, `psql` | `postgresql` |
+//! | [`PgBouncer`] | `pgbouncer`, `psql` | `pgbouncer` |
 //! | [`MariaDb`] | `mariadbd` 10.5 or later, `mariadb-install-db`, `mariadb` | `mariadb-server` |
 //!
 //! They are looked for on the `PATH` and where Debian keeps them. If one is missing, starting
 //! panics and says so: a test that needs a server never passes without one.
 //!
+//! Data directories of SQL servers are made once on a machine, and kept as archives in the
+//! temporary folder of the system, from which each server gets a copy. With a `TMPDIR` in memory,
+//! that takes less time still. When root runs the tests, others must have access to that folder.
+//!
 //! On Linux with `setpriv` (of the package `util-linux`), servers end with the test's process
-//! however that ends, even by SIGKILL. Elsewhere, one that is killed leaves them running.
+//! however that ends, even by SIGKILL. Elsewhere, one that is killed leaves them running; and a
+//! pause of PostgreSQL does not reach the processes that it has for its connections.
 
 mod account;
 mod children;
 mod client;
 mod harness;
 mod mariadb;
+mod pgbouncer;
 mod port;
 mod postgres;
 mod process;
@@ -60,6 +67,7 @@ mod sentinel;
 
 pub use harness::ServerHarness;
 pub use mariadb::{MariaDb, MariaDbBuilder};
+pub use pgbouncer::{PgBouncer, PgBouncerBuilder};
 pub use postgres::{Postgres, PostgresBuilder};
 
 #[cfg(feature = "servers")]

@@ -20,7 +20,7 @@ const VERSIONS: &str = "/usr/lib/postgresql";
 const DEBIAN_PACKAGE: &str = "postgresql";
 
 /// The database of the tests, and the role that owns it.
-const APP: &str = "app";
+pub(super) const APP: &str = "app";
 
 /// The fixture's own role, a superuser.
 const ADMIN: &str = "postgres";
@@ -64,7 +64,6 @@ const RELOAD: Duration = Duration::from_secs(10);
 /// ```
 pub struct Postgres {
     server: Server,
-    /// Of the role of the tests.
     password: String,
 }
 
@@ -146,11 +145,13 @@ impl Postgres {
         ended.lines().count()
     }
 
+    /// Of the role of the tests.
+    pub(super) fn password(&self) -> &str {
+        &self.password
+    }
+
     async fn query_within(&self, limit: Duration, sql: &str) -> io::Result<String> {
-        let folder = self.server.process.folder();
-        let (host, port) = (folder.display(), self.port());
-        let target = format!("host={host} port={port} user={ADMIN} dbname={APP}");
-        psql(&target, sql, limit).await
+        psql(&self.server, ADMIN, APP, sql, limit).await
     }
 }
 
@@ -249,11 +250,22 @@ impl PostgresBuilder {
     }
 }
 
-/// Runs SQL over a connection (a `conninfo` of `libpq`).
-pub(super) async fn psql(target: &str, sql: &str, limit: Duration) -> io::Result<String> {
-    let options = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--field-separator=\t"];
+/// Runs SQL over the socket in the server's folder.
+pub(super) async fn psql(
+    server: &Server,
+    user: &str,
+    database: &str,
+    sql: &str,
+    limit: Duration,
+) -> io::Result<String> {
+    let (folder, port) = (server.process.folder().display(), server.port.number());
+    let options = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"];
     let mut arguments = options.map(str::to_owned).to_vec();
-    arguments.extend(["--set=ON_ERROR_STOP=1".to_owned(), format!("--dbname={target}")]);
+    arguments.extend([
+        "--field-separator=\t".to_owned(),
+        "--set=ON_ERROR_STOP=1".to_owned(),
+        format!("--dbname=host={folder} port={port} user={user} dbname={database}"),
+    ]);
     client::run(&program("psql"), &arguments, sql, limit).await
 }
 
@@ -286,12 +298,17 @@ fn steps(account: Account, folder: &Path) -> Vec<Step> {
     ]
 }
 
-/// A program of the newest version that is installed, or else of the one on the `PATH`.
+/// A program of the newest server that Debian has installed, or else of the one on the `PATH`.
 fn program(name: &str) -> Program {
     let versions = fs::read_dir(VERSIONS).into_iter().flatten().flatten();
     let versions = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let newest = versions.max().unwrap_or_default().to_string();
-    Program::find_in(&Path::new(VERSIONS).join(newest).join("bin"), name, DEBIAN_PACKAGE)
+    let programs = |version: u32| Path::new(VERSIONS).join(version.to_string()).join("bin");
+    // There may be clients of newer ones.
+    let newest = versions.filter(|&version| programs(version).join("postgres").is_file()).max();
+    match newest {
+        Some(version) => Program::find_in(&programs(version), name, DEBIAN_PACKAGE),
+        None => Program::find(name, DEBIAN_PACKAGE),
+    }
 }
 
 fn line(parameter: &str, value: impl fmt::Display) -> String {

@@ -1,6 +1,8 @@
 //! The servers and the proxy, each by what tests rely on.
 #![cfg(unix)]
 
+#[cfg(target_os = "linux")]
+mod accounts;
 mod client;
 mod cluster;
 mod harness;
@@ -9,6 +11,7 @@ mod map_store;
 mod mariadb;
 #[cfg(target_os = "linux")]
 mod orphans;
+mod pgbouncer;
 mod postgres;
 mod proxy;
 mod redis;
