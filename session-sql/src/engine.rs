@@ -278,6 +278,9 @@ impl<D: Dialect> Store for Engine<D> {
     }
 
     async fn touch(&self, touches: &[Touch]) -> Result<Vec<Touched>, Error> {
+        if touches.is_empty() {
+            return Ok(Vec::new());
+        }
         let now = self.shared.clock.now();
         let each = Arc::new(once_each(touches));
         let asked = Arc::clone(&each);
