@@ -195,21 +195,36 @@ impl SqlStoreBuilder {
                     listen: self.listen_options()?,
                 };
                 let dialect = Arc::new(crate::postgres::Postgres::new(settings));
-                let all = Pool::new(Arc::clone(&dialect), Access::Write, self.max_connections)?;
+                let all = Pool::new(
+                    Arc::clone(&dialect),
+                    Access::Write,
+                    self.max_connections,
+                    self.timeout,
+                )?;
                 Arc::new(self.engine(dialect, all.clone(), all))
             }
             #[cfg(feature = "mysql")]
             Options::MySql(options) => {
                 let dialect = Arc::new(crate::mysql::MySql::new(options, table.clone()));
-                let all = Pool::new(Arc::clone(&dialect), Access::Write, self.max_connections)?;
+                let all = Pool::new(
+                    Arc::clone(&dialect),
+                    Access::Write,
+                    self.max_connections,
+                    self.timeout,
+                )?;
                 Arc::new(self.engine(dialect, all.clone(), all))
             }
             #[cfg(feature = "sqlite")]
             Options::Sqlite(options) => {
                 let options = if self.migrate { options.create_if_missing(true) } else { options };
                 let dialect = Arc::new(crate::sqlite::Sqlite::new(options, table.clone()));
-                let reads = Pool::new(Arc::clone(&dialect), Access::Read, self.max_connections)?;
-                let writes = Pool::new(Arc::clone(&dialect), Access::Write, 1)?;
+                let reads = Pool::new(
+                    Arc::clone(&dialect),
+                    Access::Read,
+                    self.max_connections,
+                    self.timeout,
+                )?;
+                let writes = Pool::new(Arc::clone(&dialect), Access::Write, 1, self.timeout)?;
                 Arc::new(self.engine(dialect, reads, writes))
             }
         };

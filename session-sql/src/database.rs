@@ -63,7 +63,7 @@ impl Database {
     /// account of them in a table of its own: make the tables in the one way or in the other.
     #[must_use]
     pub fn migrations(&self, table: &TableName) -> Vec<Migration> {
-        match &self.0 {
+        match self.0 {
             #[cfg(feature = "postgres")]
             Options::Postgres(_) => crate::postgres::Postgres::migrations(table),
             #[cfg(feature = "mysql")]
@@ -75,7 +75,7 @@ impl Database {
 
     /// What kind of database it is.
     pub(crate) fn dialect(&self) -> &'static str {
-        match &self.0 {
+        match self.0 {
             #[cfg(feature = "postgres")]
             Options::Postgres(_) => "postgres",
             #[cfg(feature = "mysql")]
@@ -146,7 +146,9 @@ fn sqlite(_: &str) -> Result<Database, Error> {
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 fn check_tls(demands: bool) -> Result<(), Error> {
     if demands && cfg!(not(feature = "tls")) {
-        return Err(wrong("TLS is not compiled in: enable the feature `tls`"));
+        return Err(
+            wrong("TLS is not compiled in: enable the feature `tls`").with("feature", "tls")
+        );
     }
     Ok(())
 }

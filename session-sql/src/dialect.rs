@@ -29,7 +29,8 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     where
         Self: Sized;
 
-    /// Makes the tables, or brings them up to date. Several nodes may do so at once.
+    /// Makes the tables, or brings them up to date. Several nodes may do so at once. What is locked
+    /// or set for that goes with the connection.
     fn migrate(
         &self,
         connection: &mut Self::Connection,
@@ -116,6 +117,7 @@ pub(crate) trait Dialect: Send + Sync + 'static {
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "elsewhere one pool does"))]
     Read,
     Write,
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::{self, BoxFuture, FutureExt as _};
 use session_core::{
-    Backplane, Clock, Created, Error, ErrorKind, Key, Load, Loaded, Page, Qualities, Record,
-    Replaced, Revision, Store, Subject, SubjectIndex, Timestamp, Touch, Touched,
+    Backplane, Clock, Created, Error, ErrorKind, Key, Load, Loaded, Qualities, Record, Replaced,
+    Revision, Store, SubjectIndex, Timestamp, Touch, Touched,
 };
 use tokio::sync::OnceCell;
 use tokio::task::AbortHandle;
@@ -221,9 +221,8 @@ impl<D: Dialect> Shared<D> {
         let mut lent = lent.unwrap_or_else(|_| {
             Err(Error::new(ErrorKind::Timeout, "the database did not answer in time").into())
         })?;
-        self.dialect.migrate(&mut lent).await?;
-        lent.give_back();
-        Ok(())
+        // Closed afterwards, with the locks and the settings that this takes.
+        self.dialect.migrate(&mut lent).await
     }
 
     fn start_sweeper(self: &Arc<Self>) {
@@ -329,6 +328,9 @@ impl<D: Dialect> Store for Engine<D> {
     }
 
     async fn touch(&self, touches: &[Touch]) -> Result<Vec<Touched>, Error> {
+        if touches.is_empty() {
+            return Ok(Vec::new());
+        }
         let now = self.shared.clock.now();
         let each = Arc::new(once_each(touches));
         let asked = Arc::clone(&each);
@@ -432,31 +434,6 @@ async fn rotate<D: Dialect>(
             dialect.rotate(connection, from, to, record, expected, now).await
         }
         rotated => rotated,
-    }
-}
-
-#[async_trait]
-impl<D: Dialect> SubjectIndex for Engine<D> {
-    async fn list(
-        &self,
-        subject: &Subject,
-        after: Option<&Key>,
-        limit: usize,
-    ) -> Result<Page, Error> {
-        let (subject, after, now) = (subject.clone(), after.copied(), self.shared.clock.now());
-        let listed =
-            self.shared.run(&self.shared.reads, Repeat::Harmless, move |dialect, connection| {
-                let subject = subject.clone();
-                Box::pin(async move {
-                    dialect.list(connection, &subject, after.as_ref(), limit, now).await
-                })
-            });
-        let listed = listed.await.map_err(|error| error.during("list"))?;
-        // One that is not full is the last one.
-        let next = if listed.rows < limit { None } else { listed.last };
-        let sessions =
-            listed.sessions.into_iter().map(|(key, record)| (key, Arc::new(record))).collect();
-        Ok(Page { sessions, next })
     }
 }
 

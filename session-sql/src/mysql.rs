@@ -8,13 +8,14 @@ use session_core::{
 use sqlx::mysql::{
     MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlQueryResult, MySqlRow,
 };
-use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, SqlSafeStr as _, SqlStr};
+use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _, SqlStr};
 
+use crate::arguments::{add, add_beginning, add_key, add_record};
 use crate::dialect::{Access, Alive, Dialect};
 use crate::engine::Shared;
 use crate::error::Failure;
 use crate::migrations::{self, Migration, Template};
-use crate::row::{self, COLUMNS, Columns, FIRST, Listed};
+use crate::row::{self, COLUMNS, ENDS_AT, FIRST, Listed};
 use crate::table::TableName;
 
 /// A table in a MySQL or MariaDB database, and the statements about it.
@@ -38,7 +39,7 @@ impl MySql {
     pub(crate) fn new(options: MySqlConnectOptions, table: TableName) -> Self {
         use sqlx::ConnectOptions as _;
         let name = table.quoted('`', "");
-        let columns = COLUMNS.join(", ");
+        let (columns, ends_at) = (COLUMNS.join(", "), ENDS_AT);
         // The column holds bytes, and says what they are in here. What is no UTF-8 would come as
         // somebody else, or as nobody; this is no subject.
         let text = "CONVERT(subject USING utf8mb4)";
@@ -58,35 +59,38 @@ impl MySql {
         Self {
             load: sql(format!(
                 "SELECT {selected}, CASE WHEN revision = ? THEN NULL ELSE payload END FROM {name} \
-                 WHERE session_key = ? AND ends_at > ?"
+                 WHERE session_key = ? AND {ends_at} > ?"
             )),
             create: sql(format!(
                 "INSERT INTO {name} ({columns}, payload, session_key) VALUES ({values}?, ?)"
             )),
-            make_way: sql(format!("DELETE FROM {name} WHERE session_key = ? AND ends_at <= ?")),
+            make_way: sql(format!("DELETE FROM {name} WHERE session_key = ? AND {ends_at} <= ?")),
             replace: sql(format!(
                 "UPDATE {name} SET {assigned}, payload = ? \
-                 WHERE session_key = ? AND ends_at > ? AND revision = ?"
+                 WHERE session_key = ? AND {ends_at} > ? AND revision = ?"
             )),
             rotate: sql(format!(
                 "UPDATE {name} SET {assigned}, payload = ?, session_key = ? \
-                 WHERE session_key = ? AND ends_at > ? AND revision = ?"
+                 WHERE session_key = ? AND {ends_at} > ? AND revision = ?"
             )),
             touch: sql(format!(
                 "UPDATE {touched} SET idle_deadline = \
-                 GREATEST(idle_deadline, LEAST(deadline, absolute_deadline)) WHERE ends_at > ?"
+                 GREATEST(idle_deadline, LEAST(deadline, absolute_deadline)) WHERE {ends_at} > ?"
             )),
-            alive: sql(format!("SELECT session_key FROM {touched} WHERE ends_at > ?")),
-            delete_alive: sql(format!("DELETE FROM {name} WHERE session_key = ? AND ends_at > ?")),
+            alive: sql(format!("SELECT session_key FROM {touched} WHERE {ends_at} > ?")),
+            delete_alive: sql(format!(
+                "DELETE FROM {name} WHERE session_key = ? AND {ends_at} > ?"
+            )),
             delete: sql(format!("DELETE FROM {name} WHERE session_key = ?")),
             purge_expired: sql(format!(
-                "DELETE session FROM {name} AS session JOIN (SELECT session_key FROM {name} \
+                "DELETE session FROM (SELECT session_key FROM {name} \
                  WHERE ends_at <= ? ORDER BY ends_at LIMIT ? FOR UPDATE SKIP LOCKED) AS expired \
-                 ON session.session_key = expired.session_key WHERE ends_at <= ?"
+                 STRAIGHT_JOIN {name} AS session ON session.session_key = expired.session_key \
+                 WHERE {ends_at} <= ?"
             )),
             list: sql(format!(
                 "SELECT session_key, {selected}, payload FROM {name} \
-                 WHERE subject = ? AND session_key > ? AND ends_at > ? \
+                 WHERE subject = ? AND session_key > ? AND {ends_at} > ? \
                  ORDER BY session_key LIMIT ?"
             )),
             options: options.disable_statement_logging(),
@@ -148,47 +152,6 @@ async fn found(
     executed.map(|result: MySqlQueryResult| result.rows_affected())
 }
 
-/// Adds an argument. None of ours is too long.
-fn add<'q, T>(arguments: &mut MySqlArguments, value: T) -> Result<(), Failure>
-where
-    T: sqlx::Encode<'q, sqlx::MySql> + sqlx::Type<sqlx::MySql> + 'q,
-{
-    arguments.add(value).map_err(|_| {
-        Failure::refused(Error::new(ErrorKind::TooLarge, "a value is too long for the database"))
-    })
-}
-
-/// The first eleven arguments: columns and payload.
-fn columns(record: &Record, revision: Revision) -> Result<MySqlArguments, Failure> {
-    let Columns {
-        revision,
-        created_at,
-        authenticated_at,
-        idle_deadline,
-        absolute_deadline,
-        idle_timeout,
-        absolute_timeout,
-        subject,
-        user_agent,
-        address,
-        payload,
-    } = Columns::of(record, revision);
-    let mut arguments = MySqlArguments::default();
-    arguments.reserve(15, payload.len() + 512);
-    add(&mut arguments, revision)?;
-    add(&mut arguments, created_at)?;
-    add(&mut arguments, authenticated_at)?;
-    add(&mut arguments, idle_deadline)?;
-    add(&mut arguments, absolute_deadline)?;
-    add(&mut arguments, idle_timeout)?;
-    add(&mut arguments, absolute_timeout)?;
-    add(&mut arguments, subject.map(str::as_bytes))?;
-    add(&mut arguments, user_agent)?;
-    add(&mut arguments, address)?;
-    add(&mut arguments, payload)?;
-    Ok(arguments)
-}
-
 impl Dialect for MySql {
     type Connection = MySqlConnection;
 
@@ -200,8 +163,9 @@ impl Dialect for MySql {
                         SET SESSION innodb_lock_wait_timeout = 1";
         let set = sqlx::raw_sql(settings).execute(&mut connection).await;
         set.map_err(Failure::unconnected)?;
-        // A replica answers as well, with what it has got so far.
-        let read_only = sqlx::query_scalar("SELECT CAST(@@global.read_only AS SIGNED)");
+        // A replica answers as well, with what it has got so far. The setting is a number here, and a
+        // word there.
+        let read_only = sqlx::query_scalar("SELECT @@global.read_only NOT IN ('0', 'OFF')");
         let read_only: i64 =
             read_only.fetch_one(&mut connection).await.map_err(Failure::unconnected)?;
         if read_only != 0 {
@@ -226,9 +190,7 @@ impl Dialect for MySql {
         }
         self.refuse_occupied(connection).await?;
         let bookkeeping = self.table.quoted('`', "_migrations");
-        migrations::run(connection, &Self::migrations(&self.table), bookkeeping).await?;
-        sqlx::query("DO RELEASE_LOCK(?)").bind(&name).execute(connection).await?;
-        Ok(())
+        migrations::run(connection, &Self::migrations(&self.table), bookkeeping).await
     }
 
     async fn load(
@@ -240,7 +202,7 @@ impl Dialect for MySql {
     ) -> Result<Loaded, Failure> {
         let mut arguments = MySqlArguments::default();
         add(&mut arguments, known.map(row::number))?;
-        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        add_key(&mut arguments, key)?;
         add(&mut arguments, now.as_millis())?;
         let rows = rows(connection, &self.load, arguments).await?;
         Ok(rows.first().map_or(Ok(Loaded::Absent), row::loaded)?)
@@ -252,8 +214,9 @@ impl Dialect for MySql {
         key: &Key,
         record: &Record,
     ) -> Result<Option<Revision>, Failure> {
-        let mut arguments = columns(record, FIRST)?;
-        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        let mut arguments = MySqlArguments::default();
+        add_record(&mut arguments, record, FIRST)?;
+        add_key(&mut arguments, key)?;
         match found(connection, &self.create, arguments).await {
             Ok(_) => Ok(Some(FIRST)),
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
@@ -268,7 +231,7 @@ impl Dialect for MySql {
         now: Timestamp,
     ) -> Result<(), Failure> {
         let mut arguments = MySqlArguments::default();
-        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        add_key(&mut arguments, key)?;
         add(&mut arguments, now.as_millis())?;
         found(connection, &self.make_way, arguments).await?;
         Ok(())
@@ -283,8 +246,9 @@ impl Dialect for MySql {
         now: Timestamp,
     ) -> Result<Option<Revision>, Failure> {
         let revision = expected.next();
-        let mut arguments = columns(record, revision)?;
-        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        let mut arguments = MySqlArguments::default();
+        add_record(&mut arguments, record, revision)?;
+        add_key(&mut arguments, key)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, row::number(expected))?;
         let replaced = found(connection, &self.replace, arguments).await?;
@@ -301,9 +265,10 @@ impl Dialect for MySql {
         now: Timestamp,
     ) -> Result<Option<Revision>, Failure> {
         let revision = expected.next();
-        let mut arguments = columns(record, revision)?;
-        add(&mut arguments, row::key_bytes(to).as_slice())?;
-        add(&mut arguments, row::key_bytes(from).as_slice())?;
+        let mut arguments = MySqlArguments::default();
+        add_record(&mut arguments, record, revision)?;
+        add_key(&mut arguments, to)?;
+        add_key(&mut arguments, from)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, row::number(expected))?;
         let rotated = found(connection, &self.rotate, arguments).await?;
@@ -340,14 +305,14 @@ impl Dialect for MySql {
         now: Timestamp,
     ) -> Result<bool, Failure> {
         let mut arguments = MySqlArguments::default();
-        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        add_key(&mut arguments, key)?;
         add(&mut arguments, now.as_millis())?;
         if found(connection, &self.delete_alive, arguments).await? > 0 {
             return Ok(true);
         }
         // It may be alive by another node's clock.
         let mut arguments = MySqlArguments::default();
-        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        add_key(&mut arguments, key)?;
         found(connection, &self.delete, arguments).await?;
         Ok(false)
     }
@@ -374,10 +339,9 @@ impl Dialect for MySql {
         limit: usize,
         now: Timestamp,
     ) -> Result<Listed, Failure> {
-        let after = after.map(row::key_bytes);
         let mut arguments = MySqlArguments::default();
-        add(&mut arguments, subject.as_str().as_bytes())?;
-        add(&mut arguments, after.as_ref().map_or(&[][..], <[u8; row::KEY]>::as_slice))?;
+        add(&mut arguments, subject.as_str())?;
+        add_beginning(&mut arguments, after)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, row::limit(limit))?;
         let rows = rows(connection, &self.list, arguments).await?;

@@ -4,14 +4,15 @@
 //! statement, and waits for that without an end (launchbadge/sqlx#4349).
 
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use deadpool::managed::{
     Manager, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult,
 };
 use session_core::{Error, ErrorKind};
 use sqlx::Connection as _;
+use tokio::time::timeout;
 
 use crate::dialect::{Access, Dialect};
 use crate::error::{Condition, Failure};
@@ -33,8 +34,12 @@ impl<D: Dialect> Pool<D> {
         dialect: Arc<D>,
         access: Access,
         max_connections: usize,
+        timeout: Duration,
     ) -> Result<Self, Error> {
-        deadpool::managed::Pool::builder(Connector { dialect, access })
+        // A call that finds a dead connection has time for another one.
+        let patience = timeout / 4;
+        let connector = Connector { dialect, access, patience, doubted: Mutex::default() };
+        deadpool::managed::Pool::builder(connector)
             .max_size(max_connections)
             // So that those which are not needed are left alone, and not all kept half busy.
             .queue_mode(QueueMode::Lifo)
@@ -104,6 +109,10 @@ impl<D: Dialect> Drop for Lent<D> {
 struct Connector<D> {
     dialect: Arc<D>,
     access: Access,
+    /// How long to wait for a sign of life.
+    patience: Duration,
+    /// When one did not come. What was not used since then is probably as dead.
+    doubted: Mutex<Option<Instant>>,
 }
 
 /// For how long a connection that was sound is taken to be.
@@ -124,11 +133,27 @@ impl<D: Dialect> Manager for Connector<D> {
         connection: &mut D::Connection,
         metrics: &Metrics,
     ) -> RecycleResult<Failure> {
-        if metrics.last_used() < TRUSTED {
+        let idle = metrics.last_used();
+        if idle < TRUSTED {
             return Ok(());
         }
-        connection.ping().await.map_err(|error| RecycleError::Backend(error.into()))
+        let last_used = Instant::now().checked_sub(idle);
+        if *lock(&self.doubted) > last_used {
+            return Err(RecycleError::message("the server was silent since"));
+        }
+        match timeout(self.patience, connection.ping()).await {
+            Ok(Ok(())) => Ok(()),
+            _ => {
+                *lock(&self.doubted) = Some(Instant::now());
+                Err(RecycleError::message("the server is silent"))
+            }
+        }
     }
+}
+
+/// What is behind this lock is whole at any moment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<D: Dialect> Pool<D> {

@@ -8,18 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::{
-    Backplane, Change, Error, ErrorKind, Key, Loaded, Record, Revision, Subject, Timestamp, Touch,
+    Backplane, Change, Error, Key, Loaded, Record, Revision, Subject, Timestamp, Touch,
 };
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow};
-use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Row as _, SqlSafeStr as _, SqlStr};
+use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _, SqlStr};
 
 use self::backplane::{Announcements, PostgresBackplane};
 use self::steps::Unprepared;
+use crate::arguments::{add, add_beginning, add_key, add_record};
 use crate::dialect::{Access, Alive, Dialect};
 use crate::engine::Shared;
 use crate::error::Failure;
 use crate::migrations::{self, Migration, Template};
-use crate::row::{self, COLUMNS, Columns, FIRST, Listed};
+use crate::row::{self, COLUMNS, ENDS_AT, FIRST, Listed};
 use crate::table::TableName;
 
 /// A table in a PostgreSQL database, and the statements about it.
@@ -28,6 +29,8 @@ pub(crate) struct Postgres {
     through_pooler: bool,
     /// Begins a transaction through a pooler.
     begin: SqlStr,
+    /// In ms, as the server takes it.
+    statement_timeout: String,
     table: TableName,
     /// Where changes are announced, if they are.
     announcements: Option<Announcements>,
@@ -58,7 +61,7 @@ impl Postgres {
     pub(crate) fn new(settings: Settings) -> Self {
         let Settings { options, table, timeout, through_pooler, announces, listen } = settings;
         let name = table.quoted('"', "");
-        let columns = COLUMNS.join(", ");
+        let (columns, ends_at) = (COLUMNS.join(", "), ENDS_AT);
         let numbered: Vec<String> = (2..=11).map(|number| format!("${number}")).collect();
         let values = numbered.join(", ");
         let assigned: Vec<String> = COLUMNS
@@ -77,7 +80,7 @@ impl Postgres {
         Self {
             load: sql(format!(
                 "SELECT {columns}, CASE WHEN revision = $3 THEN NULL ELSE payload END FROM {name} \
-                 WHERE session_key = $1 AND ends_at > $2"
+                 WHERE session_key = $1 AND {ends_at} > $2"
             )),
             create: sql(format!(
                 "WITH created AS (INSERT INTO {name} (session_key, {columns}, payload) \
@@ -85,23 +88,23 @@ impl Postgres {
                  SELECT {created} FROM created"
             )),
             make_way: sql(format!(
-                "DELETE FROM {name} WHERE session_key = $1 AND ends_at <= $2 RETURNING 1"
+                "DELETE FROM {name} WHERE session_key = $1 AND {ends_at} <= $2 RETURNING 1"
             )),
             replace: sql(format!(
                 "WITH replaced AS (UPDATE {name} SET {assigned}, payload = $12 \
-                 WHERE session_key = $1 AND ends_at > $13 AND revision = $14 RETURNING 1) \
+                 WHERE session_key = $1 AND {ends_at} > $13 AND revision = $14 RETURNING 1) \
                  SELECT {once} FROM replaced"
             )),
             rotate: sql(format!(
                 "WITH rotated AS (UPDATE {name} SET session_key = $1, {assigned}, payload = $12 \
-                 WHERE session_key = $15 AND ends_at > $13 AND revision = $14 RETURNING 1) \
+                 WHERE session_key = $15 AND {ends_at} > $13 AND revision = $14 RETURNING 1) \
                  SELECT {twice} FROM rotated"
             )),
             // Locked in the order of keys, so that two batches cannot wait for each other.
             touch: sql(format!(
                 "WITH touched AS (SELECT session_key, deadline \
                  FROM unnest($1::BYTEA[], $2::BIGINT[]) AS touch (touched_key, deadline) \
-                 JOIN {name} ON session_key = touched_key WHERE ends_at > $3 \
+                 JOIN {name} ON session_key = touched_key WHERE {ends_at} > $3 \
                  ORDER BY session_key FOR NO KEY UPDATE OF {name}), \
                  moved AS (UPDATE {name} AS session \
                  SET idle_deadline = LEAST(deadline, absolute_deadline) FROM touched \
@@ -115,25 +118,25 @@ impl Postgres {
             )),
             // An array, because of what is joined the planner may scan the whole table.
             purge_expired: sql(format!(
-                "DELETE FROM {name} WHERE ends_at <= $1 AND session_key = ANY (ARRAY (\
+                "DELETE FROM {name} WHERE {ends_at} <= $1 AND session_key = ANY (ARRAY (\
                  SELECT session_key FROM {name} WHERE ends_at <= $1 ORDER BY ends_at LIMIT $2 \
                  FOR UPDATE SKIP LOCKED)) RETURNING 1"
             )),
             list: sql(format!(
                 "SELECT session_key, {columns}, payload FROM {name} \
-                 WHERE subject = $1 AND session_key > $2 AND ends_at > $3 \
+                 WHERE subject = $1 AND session_key > $2 AND {ends_at} > $3 \
                  ORDER BY session_key LIMIT $4"
             )),
             announcements: announces.then(|| {
                 let itself = (!through_pooler).then(|| options.clone());
-                let listening =
-                    listen.or(itself).map(|options| configured(options, timeout, false));
+                let listening = listen.or(itself).map(|options| configured(options, false));
                 Announcements::new(&table, listening)
             }),
-            options: configured(options, timeout, through_pooler),
+            options: configured(options, through_pooler),
             through_pooler,
             // A session of the server is not ours to set up, and keeps nothing of this.
             begin: sql(format!("BEGIN; SET LOCAL statement_timeout = {}", millis(timeout))),
+            statement_timeout: millis(timeout).to_string(),
             table,
         }
     }
@@ -183,65 +186,15 @@ const MIGRATIONS: &[Template] = &[Template {
     sql: include_str!("../schema/postgres/1_sessions.sql"),
 }];
 
-fn configured(
-    options: PgConnectOptions,
-    timeout: Duration,
-    through_pooler: bool,
-) -> PgConnectOptions {
+fn configured(options: PgConnectOptions, through_pooler: bool) -> PgConnectOptions {
     use sqlx::ConnectOptions as _;
     // There are no such numbers here, and poolers know of no such parameter.
     let options = options.extra_float_digits(None).disable_statement_logging();
-    if through_pooler {
-        return options.statement_cache_capacity(0);
-    }
-    // Whatever nobody waits for any more is given up, and holds no lock.
-    options.options([("statement_timeout", millis(timeout))])
+    if through_pooler { options.statement_cache_capacity(0) } else { options }
 }
 
 fn millis(timeout: Duration) -> u128 {
     timeout.as_millis().max(1)
-}
-
-/// Adds an argument. None of ours is too long.
-fn add<'q, T>(arguments: &mut PgArguments, value: T) -> Result<(), Failure>
-where
-    T: sqlx::Encode<'q, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + 'q,
-{
-    arguments.add(value).map_err(|_| {
-        Failure::refused(Error::new(ErrorKind::TooLarge, "a value is too long for the database"))
-    })
-}
-
-/// The first twelve arguments: key and columns.
-fn whole(key: &Key, record: &Record, revision: Revision) -> Result<PgArguments, Failure> {
-    let Columns {
-        revision,
-        created_at,
-        authenticated_at,
-        idle_deadline,
-        absolute_deadline,
-        idle_timeout,
-        absolute_timeout,
-        subject,
-        user_agent,
-        address,
-        payload,
-    } = Columns::of(record, revision);
-    let mut arguments = PgArguments::default();
-    arguments.reserve(18, payload.len() + 512);
-    add(&mut arguments, row::key_bytes(key).as_slice())?;
-    add(&mut arguments, revision)?;
-    add(&mut arguments, created_at)?;
-    add(&mut arguments, authenticated_at)?;
-    add(&mut arguments, idle_deadline)?;
-    add(&mut arguments, absolute_deadline)?;
-    add(&mut arguments, idle_timeout)?;
-    add(&mut arguments, absolute_timeout)?;
-    add(&mut arguments, subject)?;
-    add(&mut arguments, user_agent)?;
-    add(&mut arguments, address)?;
-    add(&mut arguments, payload)?;
-    Ok(arguments)
 }
 
 impl Dialect for Postgres {
@@ -250,15 +203,23 @@ impl Dialect for Postgres {
     async fn connect(&self, _: Access) -> Result<PgConnection, Failure> {
         let connection = PgConnection::connect_with(&self.options).await;
         let mut connection = connection.map_err(Failure::unconnected)?;
+        // Whatever nobody waits for any more is given up, and holds no lock. Through a pooler it would
+        // be somebody else's connection that is set up.
+        let settings = match self.through_pooler {
+            true => "SELECT current_setting('transaction_read_only') = 'on', $1",
+            false => {
+                "SELECT current_setting('transaction_read_only') = 'on', \
+                 set_config('statement_timeout', $1, false)"
+            }
+        };
+        let mut arguments = PgArguments::default();
+        add(&mut arguments, self.statement_timeout.as_str())?;
+        let settings = SqlStr::from_static(settings);
+        let rows = self.rows(&mut connection, &settings, arguments).await;
+        let rows = rows.map_err(Failure::unconnected)?;
         // A standby answers as well, with what it has got so far.
-        let read_only = "SELECT current_setting('transaction_read_only') = 'on'";
-        let read_only = SqlStr::from_static(read_only);
-        let rows = self.rows(&mut connection, &read_only, PgArguments::default());
-        let rows = rows.await.map_err(Failure::unconnected)?;
-        if rows.first().is_some_and(|row| row.try_get(0).unwrap_or(false)) {
-            return Err(Failure::read_only("25006"));
-        }
-        Ok(connection)
+        let is_read_only = rows.first().map_or(Ok(false), |row| row::column(row, 0))?;
+        if is_read_only { Err(Failure::read_only("25006")) } else { Ok(connection) }
     }
 
     fn backplane(shared: &Arc<Shared<Self>>) -> Option<Arc<dyn Backplane>> {
@@ -288,7 +249,7 @@ impl Dialect for Postgres {
         now: Timestamp,
     ) -> Result<Loaded, Failure> {
         let mut arguments = PgArguments::default();
-        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        add_key(&mut arguments, key)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, known.map(row::number))?;
         let rows = self.rows(connection, &self.load, arguments).await?;
@@ -302,7 +263,9 @@ impl Dialect for Postgres {
         key: &Key,
         record: &Record,
     ) -> Result<Option<Revision>, Failure> {
-        let mut arguments = whole(key, record, FIRST)?;
+        let mut arguments = PgArguments::default();
+        add_key(&mut arguments, key)?;
+        add_record(&mut arguments, record, FIRST)?;
         self.announce(&mut arguments, &[announcement::encode(key, Change::Revision(FIRST))])?;
         let rows = self.rows(connection, &self.create, arguments).await?;
         Ok((!rows.is_empty()).then_some(FIRST))
@@ -315,7 +278,7 @@ impl Dialect for Postgres {
         now: Timestamp,
     ) -> Result<(), Failure> {
         let mut arguments = PgArguments::default();
-        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        add_key(&mut arguments, key)?;
         add(&mut arguments, now.as_millis())?;
         self.rows(connection, &self.make_way, arguments).await?;
         Ok(())
@@ -330,7 +293,9 @@ impl Dialect for Postgres {
         now: Timestamp,
     ) -> Result<Option<Revision>, Failure> {
         let revision = expected.next();
-        let mut arguments = whole(key, record, revision)?;
+        let mut arguments = PgArguments::default();
+        add_key(&mut arguments, key)?;
+        add_record(&mut arguments, record, revision)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, row::number(expected))?;
         self.announce(&mut arguments, &[announcement::encode(key, Change::Revision(revision))])?;
@@ -348,10 +313,12 @@ impl Dialect for Postgres {
         now: Timestamp,
     ) -> Result<Option<Revision>, Failure> {
         let revision = expected.next();
-        let mut arguments = whole(to, record, revision)?;
+        let mut arguments = PgArguments::default();
+        add_key(&mut arguments, to)?;
+        add_record(&mut arguments, record, revision)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, row::number(expected))?;
-        add(&mut arguments, row::key_bytes(from).as_slice())?;
+        add_key(&mut arguments, from)?;
         let ended = announcement::encode(from, Change::Removed);
         let begun = announcement::encode(to, Change::Revision(revision));
         self.announce(&mut arguments, &[ended, begun])?;
@@ -389,7 +356,7 @@ impl Dialect for Postgres {
         now: Timestamp,
     ) -> Result<bool, Failure> {
         let mut arguments = PgArguments::default();
-        add(&mut arguments, row::key_bytes(key).as_slice())?;
+        add_key(&mut arguments, key)?;
         add(&mut arguments, now.as_millis())?;
         self.announce(&mut arguments, &[announcement::encode(key, Change::Removed)])?;
         let rows = self.rows(connection, &self.delete, arguments).await?;
@@ -417,10 +384,9 @@ impl Dialect for Postgres {
         limit: usize,
         now: Timestamp,
     ) -> Result<Listed, Failure> {
-        let after = after.map(row::key_bytes);
         let mut arguments = PgArguments::default();
         add(&mut arguments, subject.as_str())?;
-        add(&mut arguments, after.as_ref().map_or(&[][..], <[u8; row::KEY]>::as_slice))?;
+        add_beginning(&mut arguments, after)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, row::limit(limit))?;
         let rows = self.rows(connection, &self.list, arguments).await?;

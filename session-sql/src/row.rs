@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+use session_core::Touch;
 use session_core::{
     Device, Error, ErrorKind, Key, Loaded, Partition, Payload, Record, Revision, Source, Subject,
-    Timeouts, Timestamp, Touch,
+    Timeouts, Timestamp,
 };
 use sqlx::{ColumnIndex, Database, Decode, Row, Type};
 
@@ -24,6 +26,11 @@ pub(crate) const COLUMNS: [&str; 10] = [
     "user_agent",
     "address",
 ];
+
+/// The end of a session that is looked for by its key or its subject. The sum is in no index: where
+/// hardly any session ends before that time, or after it, a planner would rather look for that,
+/// and estimates age.
+pub(crate) const ENDS_AT: &str = "ends_at + 0";
 
 /// What a row holds, still in the database's types: the same for all of them.
 pub(crate) struct Columns<'a> {

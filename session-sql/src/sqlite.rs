@@ -3,20 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_core::{
-    Backplane, Error, ErrorKind, Key, Loaded, Record, Revision, Subject, Timestamp, Touch,
-};
+use session_core::{Backplane, Error, Key, Loaded, Record, Revision, Subject, Timestamp, Touch};
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow,
     SqliteSynchronous,
 };
-use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, SqlSafeStr as _, SqlStr};
+use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _, SqlStr};
 
+use crate::arguments::{add, add_beginning, add_key, add_record};
 use crate::dialect::{Access, Alive, Dialect};
 use crate::engine::Shared;
 use crate::error::Failure;
 use crate::migrations::{self, Migration, Template};
-use crate::row::{self, COLUMNS, Columns, FIRST, Listed};
+use crate::row::{self, COLUMNS, ENDS_AT, FIRST, Listed};
 use crate::table::TableName;
 
 /// A table in an SQLite file, and the statements about it.
@@ -38,7 +37,7 @@ impl Sqlite {
     pub(crate) fn new(options: SqliteConnectOptions, table: TableName) -> Self {
         use sqlx::ConnectOptions as _;
         let name = table.quoted('"', "");
-        let columns = COLUMNS.join(", ");
+        let (columns, ends_at) = (COLUMNS.join(", "), ENDS_AT);
         let numbered: Vec<String> = (2..=11).map(|number| format!("?{number}")).collect();
         let values = numbered.join(", ");
         let assigned: Vec<String> = COLUMNS
@@ -51,29 +50,29 @@ impl Sqlite {
         Self {
             load: sql(format!(
                 "SELECT {columns}, CASE WHEN revision = ?3 THEN NULL ELSE payload END FROM {name} \
-                 WHERE session_key = ?1 AND ends_at > ?2"
+                 WHERE session_key = ?1 AND {ends_at} > ?2"
             )),
             create: sql(format!(
                 "INSERT INTO {name} (session_key, {columns}, payload) \
                  VALUES (?1, {values}, ?12) ON CONFLICT DO NOTHING RETURNING 1"
             )),
             make_way: sql(format!(
-                "DELETE FROM {name} WHERE session_key = ?1 AND ends_at <= ?2 RETURNING 1"
+                "DELETE FROM {name} WHERE session_key = ?1 AND {ends_at} <= ?2 RETURNING 1"
             )),
             replace: sql(format!(
                 "UPDATE {name} SET {assigned}, payload = ?12 \
-                 WHERE session_key = ?1 AND ends_at > ?13 AND revision = ?14 RETURNING 1"
+                 WHERE session_key = ?1 AND {ends_at} > ?13 AND revision = ?14 RETURNING 1"
             )),
             rotate: sql(format!(
                 "UPDATE {name} SET session_key = ?1, {assigned}, payload = ?12 \
-                 WHERE session_key = ?15 AND ends_at > ?13 AND revision = ?14 RETURNING 1"
+                 WHERE session_key = ?15 AND {ends_at} > ?13 AND revision = ?14 RETURNING 1"
             )),
             touch: sql(format!(
                 "UPDATE {name} AS session SET idle_deadline = \
                  max(idle_deadline, min(deadline, absolute_deadline)) \
                  FROM (SELECT unhex(value ->> 0) AS touched_key, value ->> 1 AS deadline \
                  FROM json_each(?1)) AS touch \
-                 WHERE session.session_key = touched_key AND ends_at > ?2 RETURNING session_key"
+                 WHERE session.session_key = touched_key AND {ends_at} > ?2 RETURNING session_key"
             )),
             delete: sql(format!(
                 "DELETE FROM {name} WHERE session_key = ?1 RETURNING ends_at > ?2"
@@ -84,7 +83,7 @@ impl Sqlite {
             )),
             list: sql(format!(
                 "SELECT session_key, {columns}, payload FROM {name} \
-                 WHERE subject = ?1 AND session_key > ?2 AND ends_at > ?3 \
+                 WHERE subject = ?1 AND session_key > ?2 AND {ends_at} > ?3 \
                  ORDER BY session_key LIMIT ?4"
             )),
             options: options
@@ -122,47 +121,6 @@ async fn rows(
     sqlx::query_with(statement.clone(), arguments).fetch_all(connection).await
 }
 
-/// Adds an argument. None of ours is too long.
-fn add<'q, T>(arguments: &mut SqliteArguments, value: T) -> Result<(), Failure>
-where
-    T: sqlx::Encode<'q, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite> + 'q,
-{
-    arguments.add(value).map_err(|_| {
-        Failure::refused(Error::new(ErrorKind::TooLarge, "a value is too long for the database"))
-    })
-}
-
-/// The first twelve arguments: key and columns.
-fn whole(key: &Key, record: &Record, revision: Revision) -> Result<SqliteArguments, Failure> {
-    let Columns {
-        revision,
-        created_at,
-        authenticated_at,
-        idle_deadline,
-        absolute_deadline,
-        idle_timeout,
-        absolute_timeout,
-        subject,
-        user_agent,
-        address,
-        payload,
-    } = Columns::of(record, revision);
-    let mut arguments = SqliteArguments::default();
-    add(&mut arguments, row::key_bytes(key).to_vec())?;
-    add(&mut arguments, revision)?;
-    add(&mut arguments, created_at)?;
-    add(&mut arguments, authenticated_at)?;
-    add(&mut arguments, idle_deadline)?;
-    add(&mut arguments, absolute_deadline)?;
-    add(&mut arguments, idle_timeout)?;
-    add(&mut arguments, absolute_timeout)?;
-    add(&mut arguments, subject.map(str::to_owned))?;
-    add(&mut arguments, user_agent.map(str::to_owned))?;
-    add(&mut arguments, address.map(str::to_owned))?;
-    add(&mut arguments, payload.to_vec())?;
-    Ok(arguments)
-}
-
 impl Dialect for Sqlite {
     type Connection = SqliteConnection;
 
@@ -198,7 +156,7 @@ impl Dialect for Sqlite {
         now: Timestamp,
     ) -> Result<Loaded, Failure> {
         let mut arguments = SqliteArguments::default();
-        add(&mut arguments, row::key_bytes(key).to_vec())?;
+        add_key(&mut arguments, key)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, known.map(row::number))?;
         let rows = rows(connection, &self.load, arguments).await?;
@@ -211,7 +169,10 @@ impl Dialect for Sqlite {
         key: &Key,
         record: &Record,
     ) -> Result<Option<Revision>, Failure> {
-        let rows = rows(connection, &self.create, whole(key, record, FIRST)?).await?;
+        let mut arguments = SqliteArguments::default();
+        add_key(&mut arguments, key)?;
+        add_record(&mut arguments, record, FIRST)?;
+        let rows = rows(connection, &self.create, arguments).await?;
         Ok((!rows.is_empty()).then_some(FIRST))
     }
 
@@ -222,7 +183,7 @@ impl Dialect for Sqlite {
         now: Timestamp,
     ) -> Result<(), Failure> {
         let mut arguments = SqliteArguments::default();
-        add(&mut arguments, row::key_bytes(key).to_vec())?;
+        add_key(&mut arguments, key)?;
         add(&mut arguments, now.as_millis())?;
         rows(connection, &self.make_way, arguments).await?;
         Ok(())
@@ -237,7 +198,9 @@ impl Dialect for Sqlite {
         now: Timestamp,
     ) -> Result<Option<Revision>, Failure> {
         let revision = expected.next();
-        let mut arguments = whole(key, record, revision)?;
+        let mut arguments = SqliteArguments::default();
+        add_key(&mut arguments, key)?;
+        add_record(&mut arguments, record, revision)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, row::number(expected))?;
         let rows = rows(connection, &self.replace, arguments).await?;
@@ -254,10 +217,12 @@ impl Dialect for Sqlite {
         now: Timestamp,
     ) -> Result<Option<Revision>, Failure> {
         let revision = expected.next();
-        let mut arguments = whole(to, record, revision)?;
+        let mut arguments = SqliteArguments::default();
+        add_key(&mut arguments, to)?;
+        add_record(&mut arguments, record, revision)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, row::number(expected))?;
-        add(&mut arguments, row::key_bytes(from).to_vec())?;
+        add_key(&mut arguments, from)?;
         let rows = rows(connection, &self.rotate, arguments).await?;
         Ok((!rows.is_empty()).then_some(revision))
     }
@@ -286,7 +251,7 @@ impl Dialect for Sqlite {
         now: Timestamp,
     ) -> Result<bool, Failure> {
         let mut arguments = SqliteArguments::default();
-        add(&mut arguments, row::key_bytes(key).to_vec())?;
+        add_key(&mut arguments, key)?;
         add(&mut arguments, now.as_millis())?;
         let rows = rows(connection, &self.delete, arguments).await?;
         let was_alive = rows.first().map_or(Ok(0), |row| row::column::<_, i64>(row, 0))?;
@@ -315,11 +280,14 @@ impl Dialect for Sqlite {
         now: Timestamp,
     ) -> Result<Listed, Failure> {
         let mut arguments = SqliteArguments::default();
-        add(&mut arguments, subject.as_str().to_owned())?;
-        add(&mut arguments, after.map_or_else(Vec::new, |key| row::key_bytes(key).to_vec()))?;
+        add(&mut arguments, subject.as_str())?;
+        add_beginning(&mut arguments, after)?;
         add(&mut arguments, now.as_millis())?;
         add(&mut arguments, row::limit(limit))?;
         let rows = rows(connection, &self.list, arguments).await?;
         Ok(row::listed(&rows)?)
     }
 }
+
+#[cfg(test)]
+mod plans;

@@ -33,7 +33,7 @@ impl SqlStore {
     }
 
     /// Makes the tables, or brings them up to date, and returns when they are. Several nodes may
-    /// do so at once.
+    /// do so at once. A file of SQLite must be there, unless the URL says `mode=rwc`.
     ///
     /// # Errors
     ///

@@ -118,8 +118,10 @@ mod build {
                 "this store is a cache of this node itself: another one in front of it saves no \
                  round trip, and takes the memory twice"
             } else if shared.backplane().is_none() {
-                "this store does not announce its changes (`announcements`): a cache in front of \
-                 it could not know what has changed elsewhere"
+                "this store does not announce its changes, or cannot be listened to: a cache in \
+                 front of it could not know what has changed elsewhere. Redis and PostgreSQL \
+                 can, unless `announcements` are off; PostgreSQL behind a pooler with \
+                 `listen_at`"
             } else {
                 return Ok(());
             };

@@ -91,10 +91,44 @@
 //! | `tls` | none; for `rediss://` the roots of the operating system | `{ roots = "ca.pem", certificate = "client.pem", key = "client.key" }`, paths of PEM files: the authorities to trust instead, and what to show to a server that asks for it. `{}` is TLS with neither. Read once, at the start. A handshake for each connection, of which there are few |
 //! | `announcements` | `true` | whether every change is announced to the caches of all nodes: about a microsecond of the server for each write, more in a Cluster. Without, nothing may be cached in front of this namespace |
 //!
+//! # `kind = "sql"`
+//!
+//! The scheme of the URL picks the database, and each needs its feature: `postgres`, `mysql` (MariaDB, too) or
+//! `sqlite`; TLS needs `sql-tls`.
+//!
+//! ```
+//! let text = r#"
+//!     [session]
+//!     store = "main"
+//!
+//!     [stores.main]
+//!     kind = "sql"
+//!     url = "sqlite://sessions.db"                     # postgres://… mysql://…
+//!     migrate = true
+//!     sweep_every = "1m"
+//! "#;
+//! # #[cfg(feature = "sqlite")] {
+//! let sessions = session_kit::config::Config::parse(text, "session.toml", [])?.build()?;
+//! # }
+//! # Ok::<(), session_kit::Error>(())
+//! ```
+//!
+//! | key | default | what it says, and what it costs |
+//! |---|---|---|
+//! | `url` | | `postgres://user:password@host:port/database`, `mysql://…`, `sqlite://path`; with `?sslmode=verify-full` or `?ssl-mode=VERIFY_IDENTITY` by TLS |
+//! | `table` | `"sessions"` | `"name"` or `"schema.name"`: applications in one database are told apart by it |
+//! | `migrate` | `false` | makes the tables before the first call, or brings them up to date; any number of nodes may say so. Without, they are there, made by `SqlStore::migrate` or from the statements that `Database::migrations` prints |
+//! | `sweep_every` | `"1m"` | how often the rows of sessions that have ended are removed, a thousand by a statement; `"1s"` to `"1d"` |
+//! | `timeout` | `"500ms"` | the most that one operation may take, the wait for a connection and all that is tried on the way included; a request may need two or three |
+//! | `max_connections` | `10` | of this process; on PostgreSQL each is a process of the server. For SQLite those that read, besides one that writes |
+//! | `announcements` | `true` | on PostgreSQL, whether every change is announced to the caches of all nodes. Commits that announce are made one after the other. Without, nothing may be cached in front of this table |
+//! | `through_transaction_pooler` | `false` | for PgBouncer with `pool_mode = transaction`, or its likes: no statement is prepared for longer than a transaction, and an operation takes four round trips |
+//! | `listen_at` | `url` | the PostgreSQL server itself, where `url` is a pooler's: a cache in front listens there |
+//!
 //! # `kind = "layered"`
 //!
 //! A cache on this node in front of another store, which must be one that announces its changes:
-//! `redis`, or for tests `memory`. Needs the feature `layered`.
+//! `redis`, `sql` on PostgreSQL, or for tests `memory`. Needs the feature `layered`.
 //!
 //! ```
 //! let text = r#"
@@ -130,6 +164,7 @@ mod environment;
 mod layered;
 mod redis;
 mod settings;
+mod sql;
 mod stores;
 
 use std::collections::BTreeMap;

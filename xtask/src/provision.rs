@@ -1,5 +1,6 @@
 //! The programs that tests drive. A missing one is installed or asked for, never passed over.
 
+use std::fs;
 use std::path::PathBuf;
 
 use crate::command::Cmd;
@@ -40,7 +41,14 @@ fn is_installed(binary: &str) -> bool {
     std::env::split_paths(&path)
         // Debian keeps servers here, and leaves it out of the PATH of ordinary users.
         .chain([PathBuf::from("/usr/sbin")])
+        .chain(postgresql_programs())
         .any(|directory| directory.join(&file).is_file())
+}
+
+/// Where Debian keeps those of PostgreSQL, one folder for each version, and never on the PATH.
+fn postgresql_programs() -> impl Iterator<Item = PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.map(|version| version.path().join("bin"))
 }
 
 fn install(missing: &[&Requirement]) -> Result<(), String> {
@@ -93,6 +101,9 @@ const REQUIREMENTS: &[Requirement] = &[
     Requirement { name: "a headless browser", binary: "chromium", debian_package: "chromium", needed_by: &["portal"] },
     Requirement { name: "its WebDriver", binary: "chromedriver", debian_package: "chromium-driver", needed_by: &["portal"] },
     Requirement { name: "Redis", binary: "redis-server", debian_package: "redis-server", needed_by: &["session-testkit", "session-redis", "session-layered", "portal"] },
+    Requirement { name: "PostgreSQL", binary: "postgres", debian_package: "postgresql", needed_by: &["session-testkit", "session-sql", "session-layered", "portal"] },
+    Requirement { name: "PgBouncer", binary: "pgbouncer", debian_package: "pgbouncer", needed_by: &["session-testkit", "session-sql", "session-layered", "portal"] },
+    Requirement { name: "MariaDB", binary: "mariadbd", debian_package: "mariadb-server", needed_by: &["session-testkit", "session-sql", "session-layered", "portal"] },
 ];
 
 #[cfg(test)]
@@ -118,7 +129,7 @@ mod tests {
             "for the tests of portal",
             "session-testkit, session-redis, session-layered, portal",
             "no apt-get here",
-            "chromium chromium-driver redis-server",
+            "chromium chromium-driver redis-server postgresql pgbouncer mariadb-server",
         ] {
             assert!(message.contains(part), "{message}");
         }

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use session_core::{Store, Timestamp};
 use session_layered::Layered;
 use session_redis::RedisStoreBuilder;
-use session_testkit::servers::{Cluster, Redis, Sentinel, ServerHarness};
+use session_testkit::servers::{Cluster, Postgres, Redis, Sentinel, ServerHarness};
 use session_testkit::{Harness, clauses};
 
-use crate::fixture::{Servers, layered, redis, until_leased};
+use crate::fixture::{Servers, layered, postgres, redis, until_leased};
 
 mod over_memory {
     use std::sync::Arc;
@@ -35,7 +35,7 @@ mod over_memory {
 async fn every_clause_holds_over_one_server() {
     let server = Arc::new(Redis::start().await);
     clauses::check_all(async || {
-        nodes_on(redis(&*server), Arc::clone(&server), |it| vec![it]).await
+        nodes_on_redis(redis(&*server), Arc::clone(&server), |it| vec![it]).await
     });
 }
 
@@ -43,7 +43,7 @@ async fn every_clause_holds_over_one_server() {
 async fn every_clause_holds_behind_sentinels() {
     let sentinel = Arc::new(Sentinel::start().await);
     clauses::check_all(async || {
-        nodes_on(redis(&*sentinel), Arc::clone(&sentinel), |it| vec![it.primary()]).await
+        nodes_on_redis(redis(&*sentinel), Arc::clone(&sentinel), |it| vec![it.primary()]).await
     });
 }
 
@@ -51,7 +51,19 @@ async fn every_clause_holds_behind_sentinels() {
 async fn every_clause_holds_over_a_cluster() {
     let cluster = Arc::new(Cluster::start().await);
     clauses::check_all(async || {
-        nodes_on(redis(&*cluster), Arc::clone(&cluster), |it| it.primaries().iter().collect()).await
+        nodes_on_redis(redis(&*cluster), Arc::clone(&cluster), |it| it.primaries().iter().collect())
+            .await
+    });
+}
+
+#[tokio::test]
+async fn every_clause_holds_over_postgres() {
+    let server = Arc::new(Postgres::start().await);
+    clauses::check_all(async || {
+        let url = server.url();
+        let nodes =
+            Nodes::over(move |namespace| Arc::new(postgres(&url, namespace).build().unwrap()));
+        nodes.await.with(|harness| harness.with_guard(Arc::clone(&server)))
     });
 }
 
@@ -61,7 +73,7 @@ struct Nodes {
     harness: ServerHarness,
 }
 
-async fn nodes_on<S: Servers + Send + Sync + 'static>(
+async fn nodes_on_redis<S: Servers + Send + Sync + 'static>(
     builder: RedisStoreBuilder,
     servers: Arc<S>,
     primaries: fn(&S) -> Vec<&Redis>,
@@ -70,14 +82,9 @@ async fn nodes_on<S: Servers + Send + Sync + 'static>(
     let shared = move |namespace: &str| -> Arc<dyn Store> {
         Arc::new(builder.clone().namespace(namespace).build().unwrap())
     };
-    let open = shared.clone();
-    let harness =
-        ServerHarness::new(move |namespace| Arc::new(layered(open(namespace)).build().unwrap()));
-    let first = Arc::new(layered(shared(harness.namespace())).build().unwrap());
-    until_leased(&first).await;
-    let harness = harness
-        .with_tick(Duration::from_millis(250))
-        .with_occupied(move |namespace| {
+    let nodes = Nodes::over(shared).await;
+    nodes.with(|harness| {
+        let counting = harness.with_occupied(move |namespace| {
             let servers = Arc::clone(&counted);
             async move {
                 let mut count = 0;
@@ -86,9 +93,9 @@ async fn nodes_on<S: Servers + Send + Sync + 'static>(
                 }
                 count
             }
-        })
-        .with_guard(servers);
-    Nodes { first, harness }
+        });
+        counting.with_guard(servers)
+    })
 }
 
 async fn sessions(server: &Redis, namespace: &str) -> usize {
@@ -96,6 +103,22 @@ async fn sessions(server: &Redis, namespace: &str) -> usize {
         server.query(&["KEYS", &format!("{namespace}:{{????}}:*")]).await.unwrap();
     let is_session = |key: &&String| !key.contains("}:node") && !key.contains("}:epoch");
     keys.iter().filter(is_session).count()
+}
+
+impl Nodes {
+    async fn over(shared: impl Fn(&str) -> Arc<dyn Store> + Clone + Send + Sync + 'static) -> Self {
+        let open = shared.clone();
+        let harness = ServerHarness::new(move |namespace| {
+            Arc::new(layered(open(namespace)).build().unwrap())
+        });
+        let first = Arc::new(layered(shared(harness.namespace())).build().unwrap());
+        until_leased(&first).await;
+        Self { first, harness: harness.with_tick(Duration::from_millis(250)) }
+    }
+
+    fn with(self, set_up: impl FnOnce(ServerHarness) -> ServerHarness) -> Self {
+        Self { first: self.first, harness: set_up(self.harness) }
+    }
 }
 
 #[async_trait]

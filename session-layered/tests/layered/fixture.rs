@@ -9,6 +9,7 @@ use session_core::{
 };
 use session_layered::{Layered, LayeredBuilder};
 use session_redis::{RedisStore, RedisStoreBuilder, Topology};
+use session_sql::{Database, SqlStore, SqlStoreBuilder};
 use session_testkit::servers::{Cluster, Redis, Sentinel};
 use session_testkit::{FaultyStore, Gate, Method, sample};
 use tokio::task::JoinHandle;
@@ -46,6 +47,13 @@ impl Servers for Cluster {
 
 pub(crate) fn redis(servers: &impl Servers) -> RedisStoreBuilder {
     RedisStore::builder(servers.topology()).namespace(NAMESPACE).timeout(TIMEOUT)
+}
+
+/// A store in a table of its own for each namespace.
+pub(crate) fn postgres(url: &str, namespace: &str) -> SqlStoreBuilder {
+    let table = format!("s_{}", namespace.replace(['-', '.'], "_"));
+    let builder = SqlStore::builder(Database::parse(url).unwrap()).table(table).migrate(true);
+    builder.without_sweeper().timeout(TIMEOUT)
 }
 
 pub(crate) fn layered(shared: Arc<dyn Store>) -> LayeredBuilder {
@@ -134,6 +142,24 @@ pub(crate) async fn held_load(
     let load = tokio::spawn(async move { read(&node, &key).await });
     gate.reached().await;
     (gate, load)
+}
+
+/// Reads until the answer is another one, and returns how long after `since` the old one was last
+/// given by the cache.
+pub(crate) async fn last_local(node: &Layered, key: &Key, since: Instant) -> Duration {
+    let mut last = Duration::ZERO;
+    eventually("the cache to let go", async || {
+        let asked = since.elapsed();
+        match node.load(key, Load::default()).await {
+            Ok(Loaded::Found { source: Source::Local, .. }) => {
+                last = asked;
+                false
+            }
+            _ => true,
+        }
+    })
+    .await;
+    last
 }
 
 /// Returns when it is so, and how long that took.

@@ -1,42 +1,22 @@
 //! On real servers that lose subscriptions, hang, and forget.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use session_core::{Clock as _, Load, Loaded, Source, Store as _, SystemClock, Touch};
 use session_layered::Layered;
 use session_redis::{RedisStore, Topology};
-use session_testkit::proxy::{Direction, Fault, Proxy};
 use session_testkit::sample;
 use session_testkit::servers::{Cluster, Redis, Sentinel};
 
 use crate::fixture::{
-    D, NAMESPACE, create, eventually, layered, leased, node, read, record, redis, replaced,
-    until_leased,
+    D, NAMESPACE, create, eventually, last_local, layered, leased, node, read, record, redis,
+    replaced, until_leased,
 };
 
 /// How long a busy machine may take for what is done at once.
 const SLACK: Duration = Duration::from_millis(250);
-
-/// Reads until the answer is another one, and returns how long after `since` the old one was last
-/// given by the cache.
-async fn last_local(node: &Layered, key: &session_core::Key, since: Instant) -> Duration {
-    let mut last = Duration::ZERO;
-    eventually("the cache to let go", async || {
-        let asked = since.elapsed();
-        match node.load(key, Load::default()).await {
-            Ok(Loaded::Found { source: Source::Local, .. }) => {
-                last = asked;
-                false
-            }
-            _ => true,
-        }
-    })
-    .await;
-    last
-}
 
 #[tokio::test]
 async fn warm_reads_are_no_commands() {
@@ -66,88 +46,6 @@ async fn warm_reads_are_no_commands() {
 fn calls(stats: &BTreeMap<String, String>, command: &str) -> u64 {
     let stat = stats.get(&format!("cmdstat_{command}")).map_or("calls=0,", String::as_str);
     stat.strip_prefix("calls=").and_then(|it| it.split(',').next()).unwrap().parse().unwrap()
-}
-
-/// F2: nothing arrives any more, and no connection ends.
-#[tokio::test]
-async fn a_node_that_hears_nothing_serves_no_longer_than_the_bound() {
-    for direction in [Direction::ToClient, Direction::ToServer, Direction::Both] {
-        let silent = Silent::node().await;
-        silent.proxy.set(Fault::Blackhole(direction)).await;
-        silent.lets_go(&format!("all cut off, {direction:?}")).await;
-    }
-}
-
-/// A connection that is open on this side alone is given up, and nothing else tells of it.
-#[tokio::test]
-async fn a_subscription_that_is_silent_is_replaced() {
-    for direction in [Direction::ToClient, Direction::Both] {
-        let silent = Silent::node().await;
-        silent.proxy.set_on(&silent.listening().await, Fault::Blackhole(direction)).await;
-        let (before, begun) = (silent.node.stats().subscriptions, Instant::now());
-        eventually("another subscription", async || silent.node.stats().subscriptions > before)
-            .await;
-        println!("subscription cut off, {direction:?}: another {:?} later", begun.elapsed());
-        until_leased(&silent.node).await;
-    }
-}
-
-/// The same of what it listens on alone: its calls are answered, those that send echoes, too.
-#[tokio::test]
-async fn a_node_that_hears_no_announcements_serves_no_longer_than_the_bound() {
-    for direction in [Direction::ToClient, Direction::ToServer, Direction::Both] {
-        let silent = Silent::node().await;
-        silent.proxy.set_on(&silent.listening().await, Fault::Blackhole(direction)).await;
-        silent.lets_go(&format!("subscription cut off, {direction:?}")).await;
-    }
-}
-
-/// A node that has cached a session, behind a proxy.
-struct Silent {
-    server: Redis,
-    shared: RedisStore,
-    proxy: Proxy,
-    node: Layered,
-    key: session_core::Key,
-}
-
-impl Silent {
-    async fn node() -> Self {
-        let server = Redis::start().await;
-        let shared = redis(&server).build().unwrap();
-        let proxy = Proxy::start(server.address()).await;
-        let topology = Topology::single(&format!("redis://{}", proxy.address())).unwrap();
-        let behind = RedisStore::builder(topology).namespace(NAMESPACE);
-        let behind = behind.timeout(Duration::from_millis(200)).build().unwrap();
-        let node = node(Arc::new(behind)).await;
-        let key = sample::key();
-        let revision = create(&shared, &key, &record()).await;
-        let cached = Some((revision, Source::Local));
-        eventually("it is cached", async || read(&node, &key).await == cached).await;
-        Self { server, shared, proxy, node, key }
-    }
-
-    /// The connections on which the node listens, as the server sees them.
-    async fn listening(&self) -> Vec<SocketAddr> {
-        let list: String = self.server.query(&["CLIENT", "LIST", "TYPE", "pubsub"]).await.unwrap();
-        let address = |field: &str| field.strip_prefix("addr=")?.parse().ok();
-        list.lines().map(|line| line.split(' ').find_map(address).unwrap()).collect()
-    }
-
-    /// The session ends elsewhere, while something is wrong with the node's connections.
-    async fn lets_go(&self, what: &str) {
-        let Self { shared, proxy, node, key, .. } = self;
-        shared.delete(key).await.unwrap();
-        let last = last_local(node, key, Instant::now()).await;
-        println!("{what}: last served {last:?} after the log-out, D is {D:?}");
-        assert!(last <= D, "{last:?}");
-        proxy.heal().await;
-        eventually("it is refused", async || {
-            matches!(node.load(key, Load::default()).await, Ok(Loaded::Absent))
-        })
-        .await;
-        until_leased(node).await;
-    }
 }
 
 /// F3: what was cached under the old subscription is not served under the new one.

@@ -23,7 +23,8 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use super::{Postgres, add, announcement};
+use super::{Postgres, announcement};
+use crate::arguments::add;
 use crate::engine::{Repeat, Shared};
 use crate::error::Failure;
 use crate::row;

@@ -1,11 +1,62 @@
 //! The store contract's conformance suite on each database.
 
-mod sqlite {
-    use crate::fixture;
+use std::sync::Arc;
+use std::time::Duration;
 
-    async fn harness() -> session_testkit::servers::ServerHarness {
-        fixture::sqlite()
+use session_testkit::clauses;
+use session_testkit::servers::{MariaDb, Postgres, ServerHarness};
+
+use crate::fixture::{builder, store, table};
+
+mod sqlite {
+    use session_testkit::Harness;
+    use session_testkit::servers::ServerHarness;
+
+    use crate::fixture::{builder, folder, store, url_of};
+
+    async fn harness() -> impl Harness {
+        let folder = folder();
+        let url = url_of(&folder);
+        ServerHarness::new(move |namespace| store(builder(&url, namespace))).with_guard(folder)
     }
 
     session_testkit::store_tests!(harness);
+}
+
+#[tokio::test]
+async fn every_clause_holds_on_postgres() {
+    let server = Arc::new(Postgres::start().await);
+    clauses::check_all(async || {
+        let (url, counted) = (server.url(), Arc::clone(&server));
+        ServerHarness::new(move |namespace| store(builder(&url, namespace)))
+            .with_occupied(move |namespace| {
+                let server = Arc::clone(&counted);
+                async move { server.query(&count(&namespace)).await.trim().parse().unwrap() }
+            })
+            .with_tick(TICK)
+            .with_guard(Arc::clone(&server))
+    });
+}
+
+#[tokio::test]
+async fn every_clause_holds_on_mariadb() {
+    let server = Arc::new(MariaDb::start().await);
+    clauses::check_all(async || {
+        let (url, counted) = (server.url(), Arc::clone(&server));
+        ServerHarness::new(move |namespace| store(builder(&url, namespace)))
+            .with_occupied(move |namespace| {
+                let server = Arc::clone(&counted);
+                async move { server.query(&count(&namespace)).await.trim().parse().unwrap() }
+            })
+            .with_tick(TICK)
+            .with_guard(Arc::clone(&server))
+    });
+}
+
+/// Eight clauses at a time keep the machine busy, and a session must not end before it is looked at.
+const TICK: Duration = Duration::from_millis(300);
+
+/// How many sessions take up room.
+fn count(namespace: &str) -> String {
+    format!("SELECT count(*) FROM {}", table(namespace))
 }

@@ -1,11 +1,11 @@
 //! Servers and stores for tests.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::Store;
 use session_sql::{Database, SqlStore, SqlStoreBuilder};
-use session_testkit::servers::ServerHarness;
 use tempfile::TempDir;
 
 /// A store whose tables are made when it is used, and which frees nothing by itself.
@@ -25,11 +25,11 @@ pub(crate) fn table(namespace: &str) -> String {
     format!("s_{}", namespace.replace(['-', '.'], "_").to_lowercase())
 }
 
-/// The harness of stores in a file of SQLite.
-pub(crate) fn sqlite() -> ServerHarness {
-    let folder = tempfile::tempdir().expect("a folder");
-    let url = url_of(&folder);
-    ServerHarness::new(move |namespace| store(builder(&url, namespace))).with_guard(folder)
+/// A folder for files of SQLite, in memory where there is such a place. On a disk a commit takes
+/// long, and handles that all write without a pause shut each other out.
+pub(crate) fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
 }
 
 /// The URL of a file in this folder.

@@ -6,3 +6,6 @@ mod conformance;
 mod faults;
 mod fixture;
 mod outsider;
+mod plans;
+mod purge;
+mod statements;

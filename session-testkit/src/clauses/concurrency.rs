@@ -21,8 +21,18 @@ pub(super) const TASKS: usize = 6;
 /// How often a counter is raced up, and how far by each task.
 const COUNTS: usize = 5;
 const EACH: u64 = 40;
-/// How often a task tries before something must have happened.
+/// How often a task tries.
 pub(super) const TRIES: usize = 10_000;
+
+/// A task's tries before it must see what happens elsewhere: until it has happened, as many as it
+/// takes, since reads may pass by a write that waits for its turn; so many afterwards.
+pub(super) fn tries(happened: &AtomicBool) -> impl Iterator<Item = usize> {
+    let mut late = 0;
+    (0..).take_while(move |_| {
+        late += usize::from(happened.load(Ordering::SeqCst));
+        late < TRIES
+    })
+}
 
 /// Of several creates of one key exactly one is `Created`, and it is that one which is stored.
 pub async fn concurrent_creates(harness: &dyn Harness) {
@@ -215,7 +225,7 @@ pub async fn concurrent_delete_and_replace(harness: &dyn Harness) {
                     return delete_after(&store, &key, round, &deleted).await;
                 }
                 let mut expected = first;
-                for _ in 0..TRIES {
+                for _ in tries(&deleted) {
                     let late = deleted.load(Ordering::SeqCst);
                     let answer = store.replace(&key, &sample::record(now), expected).await;
                     let what = format!(
@@ -255,7 +265,7 @@ pub async fn concurrent_touch_and_delete(harness: &dyn Harness) {
                 if index == 0 {
                     return delete_after(&store, &key, round, &deleted).await;
                 }
-                for step in 0..TRIES {
+                for step in tries(&deleted) {
                     let late = deleted.load(Ordering::SeqCst);
                     let idle_deadline = record.idle_deadline.plus(tick * (step as u32));
                     let answer = store.touch_one(&key, idle_deadline).await;

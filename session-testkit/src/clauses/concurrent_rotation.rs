@@ -7,7 +7,7 @@ use session_core::{Key, Record, Replaced, Revision, Touched};
 use tokio::task::yield_now;
 
 use crate::checked::{Checked, name, together};
-use crate::clauses::concurrency::{ROUNDS, TASKS, TRIES};
+use crate::clauses::concurrency::{ROUNDS, TASKS, TRIES, tries};
 use crate::harness::Harness;
 use crate::sample;
 
@@ -163,7 +163,7 @@ impl Race {
     /// Replaces the record at the old key until it is gone.
     async fn replace(&self, store: &Checked) {
         let mut expected = self.first;
-        for _ in 0..TRIES {
+        for _ in tries(&self.rotated) {
             let late = self.rotated.load(Ordering::SeqCst);
             let answer = store.replace(&self.from, &self.record, expected).await;
             let gone = matches!(answer, Replaced::Gone);
@@ -185,7 +185,7 @@ impl Race {
     /// Touches the old key until it is gone. `is_here` is the handle that rotates; elsewhere a cache
     /// may vouch for the old key a little longer.
     async fn touch(&self, store: &Checked, is_here: bool) {
-        for _ in 0..TRIES {
+        for _ in tries(&self.rotated) {
             let late = self.rotated.load(Ordering::SeqCst);
             let answer = store.touch_one(&self.from, self.record.absolute_deadline).await;
             let gone = answer == Touched::Gone;
@@ -203,7 +203,7 @@ impl Race {
     /// tells: once the old key is dead the new one must be alive, and once the new one is alive
     /// the old one must be dead.
     async fn watch(&self, store: &Checked) {
-        for _ in 0..TRIES {
+        for _ in tries(&self.rotated) {
             if one_alive(store, &self.from, &self.to).await == self.to {
                 return;
             }

@@ -1,12 +1,20 @@
-//! Whom servers run as.
+//! Whom servers run as, and where they keep their files.
 
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
-use std::{fs, io};
+use std::{env, fs, io};
 
+use rustix::fs::statvfs;
 use rustix::process::geteuid;
 use tempfile::TempDir;
+
+/// A file system in memory, on Linux. The files of an SQL server are hundreds: on a disk, it may
+/// take five times as long to make and to remove them, which is most of what a start takes.
+const MEMORY: &str = "/dev/shm";
+
+/// How many bytes have to be free there: much more than a server takes.
+const ROOM: u64 = 1 << 30;
 
 /// The account under which a program runs.
 #[derive(Clone, Copy, Debug)]
@@ -38,9 +46,16 @@ impl Account {
         }
     }
 
-    /// An empty folder that belongs to the account.
+    /// An empty folder that belongs to the account: in memory if there is room, unless a `TMPDIR`
+    /// says where.
     pub(super) fn folder(self) -> io::Result<TempDir> {
-        let folder = tempfile::Builder::new().prefix("session-testkit-").tempdir()?;
+        let mut folder = tempfile::Builder::new();
+        folder.prefix("session-testkit-");
+        let folder = if env::var_os("TMPDIR").is_none() && is_roomy(MEMORY) {
+            folder.tempdir_in(MEMORY)?
+        } else {
+            folder.tempdir()?
+        };
         if let Self::Nobody { user, group } = self {
             chown(folder.path(), Some(user), Some(group))?;
         }
@@ -54,4 +69,8 @@ fn nobody() -> Option<(u32, u32)> {
     let mut fields =
         users.lines().find_map(|user| user.strip_prefix("nobody:"))?.split(':').skip(1);
     Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
+fn is_roomy(folder: &str) -> bool {
+    statvfs(folder).is_ok_and(|system| system.f_bavail.saturating_mul(system.f_frsize) >= ROOM)
 }

@@ -1,5 +1,5 @@
-//! Servers that belong to one test: PostgreSQL, MariaDB, and Redis alone, under Sentinel, and as
-//! a Cluster.
+//! Servers that belong to one test: PostgreSQL with or without PgBouncer, MariaDB, and Redis alone,
+//! under Sentinel, and as a Cluster.
 //!
 //! Each is started as child processes on free ports of 127.0.0.1, keeps its files in a temporary
 //! folder, and is gone with the value that stands for it. Nothing else on the machine is touched,
@@ -31,8 +31,19 @@
 //! They are looked for on the `PATH` and where Debian keeps them. If one is missing, starting
 //! panics and says so: a test that needs a server never passes without one.
 //!
+//! # Where their files are
+//!
+//! In folders of `TMPDIR`; if that is not set, in memory (`/dev/shm`) as long as a gigabyte is
+//! free, or else in the temporary folder of the system. When root runs the tests, others must
+//! have access to it. There is also an archive for each SQL server, from which all get their data
+//! directory: it takes a second or more to make, and stays.
+//!
+//! # How they end
+//!
 //! On Linux with `setpriv` (of the package `util-linux`), servers end with the test's process
-//! however that ends, even by SIGKILL. Elsewhere, one that is killed leaves them running.
+//! however that ends, even by SIGKILL. Elsewhere, one that is killed leaves them running; and a
+//! pause of PostgreSQL does not reach the processes that it has for its connections. The folders of
+//! those who were killed are left behind.
 
 mod account;
 mod children;

@@ -24,9 +24,9 @@ pub(super) struct Step {
 /// Fills the empty `folder`, which belongs to the server's account, with what the steps make of
 /// an empty folder. They run under that account, too.
 ///
-/// The result is kept in the temporary folder of the system, as one archive for each build of
-/// the server, each version of the steps and each of us. It appears there at once and complete, whoever else makes
-/// the same one.
+/// The result is kept in the temporary folder of the system, as one archive for each build of the
+/// server, each version of the steps and each of us. It appears there at once and complete,
+/// whoever else makes the same one.
 pub(super) fn unpack(
     server: &Program,
     folder: &Path,
@@ -51,6 +51,7 @@ fn archive(server: &Program, steps: impl Fn(&Path) -> Vec<Step>) -> io::Result<F
     for Step { program, arguments, input: text } in steps(folder.path()) {
         let mut command = program.command();
         command.args(arguments).current_dir(folder.path()).stdin(input(text)?);
+        command.env("TMPDIR", folder.path());
         run(command)?;
     }
     let archive = tempfile::NamedTempFile::new()?;

@@ -1,6 +1,8 @@
 //! The servers and the proxy, each by what tests rely on.
 #![cfg(unix)]
 
+#[cfg(target_os = "linux")]
+mod accounts;
 mod client;
 mod cluster;
 mod harness;

@@ -1,11 +1,15 @@
 //! Servers do not outlive those who started them, nor end before.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use session_testkit::servers::Redis;
+use session_testkit::servers::{MariaDb, PgBouncer, Postgres, Redis};
+
+use crate::postgres::segment;
 
 #[test]
 fn a_server_outlives_the_thread_that_started_it() {
@@ -14,45 +18,122 @@ fn a_server_outlives_the_thread_that_started_it() {
     assert_eq!(pong.unwrap(), "PONG");
 }
 
+#[test]
+fn redis_ends_with_the_process_that_started_it() {
+    const NAME: &str = "orphans::redis_ends_with_the_process_that_started_it";
+    ends_with_its_process(NAME, async || {
+        let redis = Redis::start().await;
+        ([redis.pid()], redis)
+    });
+}
+
+#[test]
+fn postgres_ends_with_the_process_that_started_it() {
+    const NAME: &str = "orphans::postgres_ends_with_the_process_that_started_it";
+    ends_with_its_process(NAME, async || {
+        let postgres = Postgres::start().await;
+        ([postgres.pid()], postgres)
+    });
+}
+
+#[test]
+fn postgres_ends_even_while_it_is_paused() {
+    const NAME: &str = "orphans::postgres_ends_even_while_it_is_paused";
+    ends_with_its_process(NAME, async || {
+        let postgres = Postgres::start().await;
+        postgres.pause();
+        ([postgres.pid()], postgres)
+    });
+}
+
+#[test]
+fn mariadb_ends_with_the_process_that_started_it() {
+    const NAME: &str = "orphans::mariadb_ends_with_the_process_that_started_it";
+    ends_with_its_process(NAME, async || {
+        let mariadb = MariaDb::start().await;
+        ([mariadb.pid()], mariadb)
+    });
+}
+
+#[test]
+fn pgbouncer_ends_with_the_process_that_started_it() {
+    const NAME: &str = "orphans::pgbouncer_ends_with_the_process_that_started_it";
+    ends_with_its_process(NAME, async || {
+        let postgres = Postgres::start().await;
+        let pgbouncer = PgBouncer::start(&postgres).await;
+        ([postgres.pid(), pgbouncer.pid()], (postgres, pgbouncer))
+    });
+}
+
 /// Set for the process that is to be killed, which runs the same test.
 const VICTIM: &str = "SESSION_TESTKIT_VICTIM";
 
-#[test]
-fn a_server_ends_with_the_process_that_started_it() {
-    const NAME: &str = "orphans::a_server_ends_with_the_process_that_started_it";
+/// Kills a process that runs the test of this name and has started servers, in the way in which
+/// test runners do that, and waits until none of their processes is there.
+fn ends_with_its_process<S, const N: usize>(
+    name: &str,
+    start: impl AsyncFn() -> ([Option<u32>; N], S),
+) {
     if std::env::var_os(VICTIM).is_some() {
-        let redis = block_on(Redis::start());
-        println!("\nserver {}", redis.pid().unwrap());
+        let (pids, _servers) = block_on(start());
+        for pid in pids {
+            println!("\nserver {}", pid.expect("one that runs"));
+        }
         loop {
             std::thread::park();
         }
     }
-    let mut victim = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", NAME, "--nocapture"])
+    let mut victim = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", name, "--nocapture"])
         .env(VICTIM, "yes")
-        // Its folder is left behind, for which nobody but us would care.
-        .env("TMPDIR", env!("CARGO_TARGET_TMPDIR"))
         .stdout(Stdio::piped())
+        .process_group(0)
         .spawn()
-        .unwrap();
-    let lines = BufReader::new(victim.stdout.take().unwrap()).lines();
-    let pid =
-        lines.map_while(Result::ok).find_map(|line| Some(line.strip_prefix("server ")?.to_owned()));
-    let server = PathBuf::from("/proc").join(pid.expect("the victim's server")).join("cmdline");
-    assert!(is_redis(&server));
+        .expect("the victim");
+    let lines = BufReader::new(victim.stdout.take().expect("its output")).lines();
+    let pids = lines.map_while(Result::ok);
+    let pids = pids.filter_map(|line| Some(line.strip_prefix("server ")?.to_owned()));
+    let folders: Vec<PathBuf> = pids.take(N).map(|pid| folder_of(&pid)).collect();
+    assert_eq!(folders.len(), N);
+    assert!(folders.iter().all(|folder| is_worked_in(folder)));
 
-    victim.kill().unwrap();
-    victim.wait().unwrap();
+    let group = format!("-{}", victim.id());
+    let killed = Command::new("kill").args(["-KILL", "--", &group]).status();
+    assert!(killed.is_ok_and(|status| status.success()));
+    victim.wait().expect("its end");
     let deadline = Instant::now() + Duration::from_secs(10);
-    while is_redis(&server) {
-        assert!(Instant::now() < deadline, "the server goes on");
+    while folders.iter().any(|folder| is_worked_in(folder)) {
+        assert!(Instant::now() < deadline, "a server goes on in one of {folders:?}");
         std::thread::yield_now();
+    }
+    for folder in folders {
+        clean_up(&folder);
     }
 }
 
-/// Empty for a process that has ended and not been reaped, and gone after that.
-fn is_redis(command_line: &PathBuf) -> bool {
-    std::fs::read_to_string(command_line).is_ok_and(|line| line.contains("redis-server"))
+/// The folder of a server, in which, or below which, it works.
+fn folder_of(pid: &str) -> PathBuf {
+    let below = fs::read_link(Path::new("/proc").join(pid).join("cwd")).expect("a folder");
+    let is_root = |folder: &&Path| {
+        let name = folder.file_name().unwrap_or_default();
+        name.to_string_lossy().starts_with("session-testkit-")
+    };
+    below.ancestors().find(is_root).expect("a temporary folder").to_owned()
+}
+
+/// Whether any process works in the folder: its parent may be gone, or have been another one.
+fn is_worked_in(folder: &Path) -> bool {
+    let processes = fs::read_dir("/proc").expect("processes").flatten();
+    let mut places = processes.filter_map(|process| fs::read_link(process.path().join("cwd")).ok());
+    places.any(|place| place.starts_with(folder))
+}
+
+/// Removes what nobody was there to remove.
+fn clean_up(folder: &Path) {
+    if let Some(segment) = segment(&folder.join("data")) {
+        let _ = Command::new("ipcrm").args(["-m", &segment]).status();
+    }
+    fs::remove_dir_all(folder).expect("a folder of ours");
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {

@@ -18,6 +18,13 @@ pub(crate) fn psql(url: &str) -> Command {
     command
 }
 
+/// The segment of shared memory of the server on this folder.
+#[cfg(target_os = "linux")]
+pub(crate) fn segment(folder: &std::path::Path) -> Option<String> {
+    let text = std::fs::read_to_string(folder.join("postmaster.pid")).ok()?;
+    Some(text.lines().nth(6)?.split_whitespace().nth(1)?.to_owned())
+}
+
 #[tokio::test]
 async fn a_server_answers_at_its_url() {
     let postgres = Postgres::start().await;
@@ -73,8 +80,7 @@ async fn servers_are_gone_with_their_files_when_they_are_dropped() {
 async fn no_shared_memory_is_left_behind() {
     let postgres = Postgres::start().await;
     let folder = postgres.query("SHOW data_directory").await;
-    let text = std::fs::read_to_string(format!("{folder}/postmaster.pid")).unwrap();
-    let segment = text.lines().nth(6).unwrap().split_whitespace().nth(1).unwrap().to_owned();
+    let segment = segment(folder.as_ref()).unwrap();
     let is_there = || {
         let segments = std::fs::read_to_string("/proc/sysvipc/shm").unwrap();
         segments.lines().any(|line| line.split_whitespace().nth(1) == Some(&segment))

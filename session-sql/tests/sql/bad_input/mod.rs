@@ -34,7 +34,7 @@ async fn mariadb() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fixture::folder();
     check(&fixture::url_of(&folder)).await;
     logins::on_sqlite(&folder).await;
 }

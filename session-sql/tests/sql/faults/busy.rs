@@ -89,7 +89,7 @@ async fn postgres_deadlocks_are_not_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_sqlite_file_that_is_written_is_waited_for() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fixture::folder();
     let url = fixture::url_of(&folder);
     let store = open(&url, "busy");
     until("the table", LONG, async || store.purge_expired(1).await.is_ok()).await;

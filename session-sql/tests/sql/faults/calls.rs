@@ -14,6 +14,7 @@ use session_testkit::sample;
 
 use super::server::Server;
 use super::{CONNECTIONS, DEADLINE, LONG, RECOVERY, SLACK, until};
+use crate::outsider::Outsider;
 
 pub(super) const FIRST: Revision = Revision::new(1);
 
@@ -110,10 +111,12 @@ impl Sessions {
     /// calls wait at the server at the same time, and all of them succeed once it is free.
     pub(super) async fn assert_at_full_capacity<S: Server>(&self, server: &S, namespace: &str) {
         until("all connections of the pool to be used at once", LONG, async || {
-            let mut lock = server.lock(namespace).await;
+            // By somebody else, since whoever is in a transaction sees what was so when it began.
+            let mut watcher = Outsider::connect(&server.url()).await;
+            let lock = server.lock(namespace).await;
             let touches = tokio::spawn(self.touches(CONNECTIONS + 2));
             while !touches.is_finished() {
-                if lock.ask(S::WAITING).await == CONNECTIONS {
+                if watcher.ask(S::WAITING).await == CONNECTIONS {
                     lock.release().await;
                     let touched = touches.await.unwrap();
                     // Whether they had waited for too long by then is a matter of luck.

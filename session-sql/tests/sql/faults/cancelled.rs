@@ -40,7 +40,7 @@ async fn calls_in_transactions_that_run_out_of_time_leave_nothing_behind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cancelled_calls_on_sqlite_leave_nothing_behind() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fixture::folder();
     let url = fixture::url_of(&folder);
     let store = fixture::builder(&url, "dropped").max_connections(CONNECTIONS).build().unwrap();
     drop_calls(&store).await;

@@ -15,7 +15,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_clocks_make_no_session_immortal() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fixture::folder();
     check(&fixture::url_of(&folder)).await;
     let (postgres, mariadb) = tokio::join!(Postgres::start(), MariaDb::start());
     check(&postgres.url()).await;
