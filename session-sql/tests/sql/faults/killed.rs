@@ -12,7 +12,7 @@ use session_testkit::servers::Postgres;
 use super::calls::{Sessions, Targets, assert_failed, is_owned, owned};
 use super::patience::for_ms;
 use super::server::Server;
-use super::{CONNECTIONS, RECOVERY, SLACK, open, until};
+use super::{CONNECTIONS, RECOVERY, REST, SLACK, open, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_the_server_closes_cost_one_write_at_most() {
@@ -45,6 +45,11 @@ pub(super) async fn check_terminated(server: &impl Server, namespace: &str) {
         }
         assert!(failed <= 1, "{failed} writes failed");
     }
+    sessions.assert_at_full_capacity(server, namespace).await;
+    assert_eq!(server.terminate().await, CONNECTIONS);
+    // After a rest a connection is asked for a sign of life, and none fails.
+    for_ms(REST).await;
+    sessions.store.create(&sample::key(), &owned("rested")).await.unwrap();
     sessions.assert_recovered(server, namespace).await;
 }
 

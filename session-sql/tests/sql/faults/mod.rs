@@ -33,6 +33,8 @@ const SLACK: Duration = Duration::from_millis(300);
 const RECOVERY: Duration = Duration::from_secs(1);
 /// How long to wait for what has nothing to do with the store.
 const LONG: Duration = Duration::from_secs(20);
+/// After so many ms without use, a connection is no longer trusted.
+const REST: u64 = 1_050;
 /// Connections of a store, unless told otherwise.
 const CONNECTIONS: usize = 4;
 

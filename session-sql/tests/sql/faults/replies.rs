@@ -1,13 +1,17 @@
 //! Replies that are cut, delayed or lost.
 
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
 use session_core::{ErrorKind, Load, Replaced, Revision, Store as _};
 use session_sql::SqlStore;
 use session_testkit::proxy::{Direction, Fault, Proxy};
 use session_testkit::sample;
 use session_testkit::servers::Postgres;
 
-use super::calls::{Sessions, assert_refused, owned};
-use super::{CONNECTIONS, DEADLINE, LONG, builder, until};
+use super::calls::{Sessions, assert_in_time, assert_refused, owned};
+use super::patience::for_ms;
+use super::{CONNECTIONS, DEADLINE, LONG, REST, builder, until};
 
 /// A server behind a proxy.
 struct Fixture {
@@ -60,7 +64,7 @@ async fn a_reply_that_is_cut_or_drips_is_one_reply_or_none() {
         assert!(succeeded > 0 && succeeded < all);
 
         fixture.recover(&sessions).await;
-        fixture.proxy.set(Fault::Drip(std::time::Duration::ZERO)).await;
+        fixture.proxy.set(Fault::Drip(Duration::ZERO)).await;
         let dripping = sessions.load_some(2 * CONNECTIONS).await;
         println!("{dripping} of {} loads came byte by byte", 2 * CONNECTIONS);
         fixture.recover(&sessions).await;
@@ -80,6 +84,25 @@ async fn silence_in_either_direction_is_a_timeout_and_passes() {
             fixture.recover(&sessions).await;
         }
     }
+}
+
+/// Something in between has forgotten them, and tells nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_fall_silent_at_rest_are_replaced_within_a_deadline() {
+    let fixture = Fixture::start().await;
+    let sessions = Sessions::create(&fixture.open(false)).await;
+    sessions.assert_at_full_capacity(&fixture.postgres, "replies").await;
+    let open = "SELECT client_port FROM pg_stat_activity WHERE usename = 'app'";
+    let ports = fixture.postgres.query(open).await;
+    let connections: Vec<SocketAddr> =
+        ports.lines().map(|port| ([127, 0, 0, 1], port.parse().unwrap()).into()).collect();
+    assert_eq!(connections.len(), CONNECTIONS);
+    fixture.proxy.set_on(&connections, Fault::Blackhole(Direction::Both)).await;
+    for_ms(REST).await;
+    let start = Instant::now();
+    sessions.store.create(&sample::key(), &owned("rested")).await.unwrap();
+    assert_in_time(start, DEADLINE);
+    assert_eq!(sessions.load_some(2 * CONNECTIONS).await, 2 * CONNECTIONS);
 }
 
 /// Where a write finds the session at another revision, it takes a second statement to say so.
