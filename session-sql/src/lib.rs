@@ -74,8 +74,8 @@
 //! |---|---|
 //! | cannot be reached, refuses the user, is read-only, lacks a database or a permission | [`Unavailable`](session_core::ErrorKind::Unavailable) |
 //! | no answer in time | [`Timeout`](session_core::ErrorKind::Timeout) |
-//! | the table is missing, or is not as session-kit makes it | [`Misconfigured`](session_core::ErrorKind::Misconfigured) |
-//! | a row that is no session, a damaged file | [`Corrupt`](session_core::ErrorKind::Corrupt) |
+//! | the table is missing, or is not as session-kit makes it; a pooler that was not spoken of | [`Misconfigured`](session_core::ErrorKind::Misconfigured) |
+//! | a row that is no session (lists leave it out), a damaged file | [`Corrupt`](session_core::ErrorKind::Corrupt) |
 //! | no room left | [`Full`](session_core::ErrorKind::Full) |
 //!
 //! # PostgreSQL

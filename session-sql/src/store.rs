@@ -38,8 +38,8 @@ impl SqlStore {
     /// # Errors
     ///
     /// [`ErrorKind::Misconfigured`](session_core::ErrorKind::Misconfigured) if there is a table of
-    /// that name which is not session-kit's, or is a newer version's; others if the database does
-    /// not do it. What was done before is kept.
+    /// that name which is not session-kit's, was made by hand, or is a newer version's; others if
+    /// the database does not do it. On MySQL, steps that were taken before are kept.
     pub async fn migrate(&self) -> Result<(), Error> {
         self.engine.migrate().await
     }
