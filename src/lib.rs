@@ -24,6 +24,12 @@ pub mod redis {
     pub use session_redis::*;
 }
 
+/// The SQL store: PostgreSQL, MySQL or MariaDB, SQLite, each by the feature of that name.
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+pub mod sql {
+    pub use session_sql::*;
+}
+
 /// The layered store: a local cache in front of a shared store, with a bound on staleness.
 #[cfg(feature = "layered")]
 pub mod layered {
@@ -36,3 +42,5 @@ pub use session_layered::Layered;
 pub use session_memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use session_redis::{RedisStore, Topology};
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+pub use session_sql::{Database, SqlStore};

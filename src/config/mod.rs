@@ -91,10 +91,46 @@
 //! | `tls` | none; for `rediss://` the roots of the operating system | `{ roots = "ca.pem", certificate = "client.pem", key = "client.key" }`, paths of PEM files: the authorities to trust instead, and what to show to a server that asks for it. `{}` is TLS with neither. Read once, at the start. A handshake for each connection, of which there are few |
 //! | `announcements` | `true` | whether every change is announced to the caches of all nodes: about a microsecond of the server for each write, more in a Cluster. Without, nothing may be cached in front of this namespace |
 //!
+//! # `kind = "sql"`
+//!
+//! Sessions in a table of a database: PostgreSQL, MySQL or MariaDB, or a file of SQLite. Needs the
+//! feature that is called as the URL's scheme: `postgres`, `mysql` or `sqlite`; and `sql-tls` for
+//! TLS.
+//!
+//! ```
+//! let text = r#"
+//!     [session]
+//!     store = "main"
+//!
+//!     [stores.main]
+//!     kind = "sql"
+//!     url = "${DATABASE_URL}"
+//!     migrate = true
+//!     sweep_every = "1m"
+//! "#;
+//! # #[cfg(feature = "sqlite")] {
+//! let environment = [("DATABASE_URL".to_owned(), "sqlite://sessions.db".to_owned())];
+//! let sessions = session_kit::config::Config::parse(text, "session.toml", environment)?.build()?;
+//! # }
+//! # Ok::<(), session_kit::Error>(())
+//! ```
+//!
+//! | key | default | what it says, and what it costs |
+//! |---|---|---|
+//! | `url` | | `postgres://user:password@host:port/database`, `mysql://…`, or `sqlite://sessions.db`, the path of a file; for TLS that must be, with `?sslmode=verify-full` (PostgreSQL) or `?ssl-mode=VERIFY_IDENTITY` (MySQL) |
+//! | `table` | `"sessions"` | the table, with a schema before it if need be: `"auth.sessions"`. Applications in one database are told apart by it |
+//! | `migrate` | `false` | whether the tables, and a file of SQLite, are made or brought up to date before the first call: the user needs the right to do so then, and that call the time. Any number of nodes may do it at once |
+//! | `sweep_every` | `"1m"` | how often the room of expired sessions is freed, `"1s"` to `"1d"`, or `"never"`: somebody else does so, or the table grows for ever. On every node a few `DELETE`s, of a thousand sessions at most each |
+//! | `timeout` | `"500ms"` | the most that one operation may take, with the wait for a connection and all that is tried on the way; a request may need two or three |
+//! | `max_connections` | `10` | how many are opened at most. PostgreSQL has a process for each; for SQLite they read, and one more writes |
+//! | `announcements` | `true` on PostgreSQL | whether every change is announced to the caches of all nodes (`NOTIFY`): commits then wait for each other, and where they wait for a disk, one after the other. Without, nothing may be cached in front of this table. MySQL and SQLite cannot |
+//! | `transaction_pooler` | `false` | `true` for PostgreSQL behind a pooler that lends connections for one transaction (PgBouncer, `pool_mode = transaction`): four round trips in place of one |
+//! | `listen_url` | `url` | where announcements are heard: PostgreSQL itself, where `url` is a pooler. One connection of each node that caches |
+//!
 //! # `kind = "layered"`
 //!
 //! A cache on this node in front of another store, which must be one that announces its changes:
-//! `redis`, or for tests `memory`. Needs the feature `layered`.
+//! `redis`, `sql` on PostgreSQL, or for tests `memory`. Needs the feature `layered`.
 //!
 //! ```
 //! let text = r#"
@@ -130,6 +166,7 @@ mod environment;
 mod layered;
 mod redis;
 mod settings;
+mod sql;
 mod stores;
 
 use std::collections::BTreeMap;
@@ -322,7 +359,8 @@ fn find(table: &Table, path: &str) -> Option<String> {
 
 /// Whether a setting holds a secret.
 fn is_secret(field: &str) -> bool {
-    let names = ["keys", "url", "password", "sentinel_password", "nodes", "encrypt", "sign"];
+    let names =
+        ["keys", "url", "listen_url", "password", "sentinel_password", "nodes", "encrypt", "sign"];
     // A section, in whose place an address was put, and perhaps a password with it.
     let last = field.rsplit('.').next().and_then(|last| last.split('[').next()).unwrap_or_default();
     field.split(['.', '[']).any(|part| names.contains(&part))

@@ -16,6 +16,7 @@ use toml::Value;
 
 use super::layered::LayeredSettings;
 use super::redis::RedisSettings;
+use super::sql::SqlSettings;
 use super::stores::Stores;
 
 /// `[session]`
@@ -320,6 +321,7 @@ impl RingSettings {
 pub(super) enum StoreSettings {
     Memory(MemorySettings),
     Redis(Box<RedisSettings>),
+    Sql(SqlSettings),
     Layered(LayeredSettings),
 }
 
@@ -356,6 +358,7 @@ impl StoreSettings {
         match kind.as_str() {
             "memory" => Ok(Self::Memory(super::decode(&path, table)?)),
             "redis" => Ok(Self::Redis(Box::new(super::decode(&path, table)?))),
+            "sql" => Ok(Self::Sql(super::decode(&path, table)?)),
             "layered" => Ok(Self::Layered(super::decode(&path, table)?)),
             _ => {
                 let reason = format!("there is no such kind; there are: {KINDS}");
@@ -378,6 +381,7 @@ impl StoreSettings {
         let built = match self {
             Self::Memory(settings) => settings.build(),
             Self::Redis(settings) => settings.build(),
+            Self::Sql(settings) => settings.build(),
             // Its errors may be those of the store that it names.
             Self::Layered(settings) => return settings.build(name, stores),
         };
@@ -385,7 +389,7 @@ impl StoreSettings {
     }
 }
 
-const KINDS: &str = "memory, redis, layered";
+const KINDS: &str = "memory, redis, sql, layered";
 
 impl MemorySettings {
     #[cfg(feature = "memory")]

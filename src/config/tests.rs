@@ -6,6 +6,7 @@ use super::*;
 
 mod layered;
 mod redis;
+mod sql;
 
 const MEMORY: &str = r#"
 [session]
@@ -150,7 +151,10 @@ fn a_text_that_is_no_configuration_is_refused() {
         ("[session]\n[stores]", &["session", "missing field `store`"]),
         ("[session]\nstore = 1\n[stores]", &["session.store", "1"]),
         ("[session\n", &["not TOML", "line: 1"]),
-        ("[session]\nstore = \"m\"\n[stores.m]\n", &["stores.m.kind", "memory, redis, layered"]),
+        (
+            "[session]\nstore = \"m\"\n[stores.m]\n",
+            &["stores.m.kind", "memory, redis, sql, layered"],
+        ),
         ("[session]\nstore = \"m\"\n[stores.m]\nkind = \"etcd\"", &["stores.m.kind", "etcd"]),
         ("[session]\nstore = \"m\"\n[stores]\nm = 1", &["stores.m", "section"]),
         (
