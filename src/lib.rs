@@ -24,7 +24,7 @@ pub mod redis {
     pub use session_redis::*;
 }
 
-/// The SQL store: PostgreSQL, MySQL or MariaDB, SQLite, each by the feature of that name.
+/// The SQL store: PostgreSQL, MySQL/MariaDB, SQLite.
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 pub mod sql {
     pub use session_sql::*;

@@ -146,8 +146,9 @@ fn sqlite(_: &str) -> Result<Database, Error> {
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 fn check_tls(demands: bool) -> Result<(), Error> {
     if demands && cfg!(not(feature = "tls")) {
-        let reason = "TLS is not compiled in: enable the feature `tls`";
-        return Err(wrong(reason).with("feature", "tls"));
+        return Err(
+            wrong("TLS is not compiled in: enable the feature `tls`").with("feature", "tls")
+        );
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::dialect::{Access, Alive, Dialect};
 use crate::engine::Shared;
 use crate::error::Failure;
 use crate::migrations::{self, Migration, Template};
-use crate::row::{self, COLUMNS, FIRST};
+use crate::row::{self, COLUMNS, ENDS_AT, FIRST};
 use crate::table::TableName;
 
 /// A table in a MySQL or MariaDB database, and the statements about it.
@@ -39,7 +39,7 @@ impl MySql {
     pub(crate) fn new(options: MySqlConnectOptions, table: TableName) -> Self {
         use sqlx::ConnectOptions as _;
         let name = table.quoted('`', "");
-        let columns = COLUMNS.join(", ");
+        let (columns, ends_at) = (COLUMNS.join(", "), ENDS_AT);
         // The column holds bytes, and says what they are in here.
         let selected = columns.replace("subject", "CONVERT(subject USING utf8mb4)");
         let assigned: Vec<String> = COLUMNS.iter().map(|column| format!("{column} = ?")).collect();
@@ -56,35 +56,38 @@ impl MySql {
         Self {
             load: sql(format!(
                 "SELECT {selected}, CASE WHEN revision = ? THEN NULL ELSE payload END FROM {name} \
-                 WHERE session_key = ? AND ends_at > ?"
+                 WHERE session_key = ? AND {ends_at} > ?"
             )),
             create: sql(format!(
                 "INSERT INTO {name} ({columns}, payload, session_key) VALUES ({values}?, ?)"
             )),
-            make_way: sql(format!("DELETE FROM {name} WHERE session_key = ? AND ends_at <= ?")),
+            make_way: sql(format!("DELETE FROM {name} WHERE session_key = ? AND {ends_at} <= ?")),
             replace: sql(format!(
                 "UPDATE {name} SET {assigned}, payload = ? \
-                 WHERE session_key = ? AND ends_at > ? AND revision = ?"
+                 WHERE session_key = ? AND {ends_at} > ? AND revision = ?"
             )),
             rotate: sql(format!(
                 "UPDATE {name} SET {assigned}, payload = ?, session_key = ? \
-                 WHERE session_key = ? AND ends_at > ? AND revision = ?"
+                 WHERE session_key = ? AND {ends_at} > ? AND revision = ?"
             )),
             touch: sql(format!(
                 "UPDATE {touched} SET idle_deadline = \
-                 GREATEST(idle_deadline, LEAST(deadline, absolute_deadline)) WHERE ends_at > ?"
+                 GREATEST(idle_deadline, LEAST(deadline, absolute_deadline)) WHERE {ends_at} > ?"
             )),
-            alive: sql(format!("SELECT session_key FROM {touched} WHERE ends_at > ?")),
-            delete_alive: sql(format!("DELETE FROM {name} WHERE session_key = ? AND ends_at > ?")),
+            alive: sql(format!("SELECT session_key FROM {touched} WHERE {ends_at} > ?")),
+            delete_alive: sql(format!(
+                "DELETE FROM {name} WHERE session_key = ? AND {ends_at} > ?"
+            )),
             delete: sql(format!("DELETE FROM {name} WHERE session_key = ?")),
             purge_expired: sql(format!(
-                "DELETE session FROM {name} AS session JOIN (SELECT session_key FROM {name} \
+                "DELETE session FROM (SELECT session_key FROM {name} \
                  WHERE ends_at <= ? ORDER BY ends_at LIMIT ? FOR UPDATE SKIP LOCKED) AS expired \
-                 ON session.session_key = expired.session_key WHERE ends_at <= ?"
+                 STRAIGHT_JOIN {name} AS session ON session.session_key = expired.session_key \
+                 WHERE {ends_at} <= ?"
             )),
             list: sql(format!(
                 "SELECT session_key, {selected}, payload FROM {name} \
-                 WHERE subject = ? AND session_key > ? AND ends_at > ? \
+                 WHERE subject = ? AND session_key > ? AND {ends_at} > ? \
                  ORDER BY session_key LIMIT ?"
             )),
             options: options.disable_statement_logging(),

@@ -18,7 +18,7 @@ use crate::dialect::{Access, Alive, Dialect};
 use crate::engine::Shared;
 use crate::error::Failure;
 use crate::migrations::{self, Migration, Template};
-use crate::row::{self, COLUMNS, FIRST};
+use crate::row::{self, COLUMNS, ENDS_AT, FIRST};
 use crate::table::TableName;
 
 /// A table in a PostgreSQL database, and the statements about it.
@@ -57,7 +57,7 @@ impl Postgres {
     pub(crate) fn new(settings: Settings) -> Self {
         let Settings { options, table, timeout, through_pooler, announces, listen } = settings;
         let name = table.quoted('"', "");
-        let columns = COLUMNS.join(", ");
+        let (columns, ends_at) = (COLUMNS.join(", "), ENDS_AT);
         let numbered: Vec<String> = (2..=11).map(|number| format!("${number}")).collect();
         let values = numbered.join(", ");
         let assigned: Vec<String> = COLUMNS
@@ -76,7 +76,7 @@ impl Postgres {
         Self {
             load: sql(format!(
                 "SELECT {columns}, CASE WHEN revision = $3 THEN NULL ELSE payload END FROM {name} \
-                 WHERE session_key = $1 AND ends_at > $2"
+                 WHERE session_key = $1 AND {ends_at} > $2"
             )),
             create: sql(format!(
                 "WITH created AS (INSERT INTO {name} (session_key, {columns}, payload) \
@@ -84,23 +84,23 @@ impl Postgres {
                  SELECT {created} FROM created"
             )),
             make_way: sql(format!(
-                "DELETE FROM {name} WHERE session_key = $1 AND ends_at <= $2 RETURNING 1"
+                "DELETE FROM {name} WHERE session_key = $1 AND {ends_at} <= $2 RETURNING 1"
             )),
             replace: sql(format!(
                 "WITH replaced AS (UPDATE {name} SET {assigned}, payload = $12 \
-                 WHERE session_key = $1 AND ends_at > $13 AND revision = $14 RETURNING 1) \
+                 WHERE session_key = $1 AND {ends_at} > $13 AND revision = $14 RETURNING 1) \
                  SELECT {once} FROM replaced"
             )),
             rotate: sql(format!(
                 "WITH rotated AS (UPDATE {name} SET session_key = $1, {assigned}, payload = $12 \
-                 WHERE session_key = $15 AND ends_at > $13 AND revision = $14 RETURNING 1) \
+                 WHERE session_key = $15 AND {ends_at} > $13 AND revision = $14 RETURNING 1) \
                  SELECT {twice} FROM rotated"
             )),
             // Locked in the order of keys, so that two batches cannot wait for each other.
             touch: sql(format!(
                 "WITH touched AS (SELECT session_key, deadline \
                  FROM unnest($1::BYTEA[], $2::BIGINT[]) AS touch (touched_key, deadline) \
-                 JOIN {name} ON session_key = touched_key WHERE ends_at > $3 \
+                 JOIN {name} ON session_key = touched_key WHERE {ends_at} > $3 \
                  ORDER BY session_key FOR NO KEY UPDATE OF {name}), \
                  moved AS (UPDATE {name} AS session \
                  SET idle_deadline = LEAST(deadline, absolute_deadline) FROM touched \
@@ -114,13 +114,13 @@ impl Postgres {
             )),
             // An array, because of what is joined the planner may scan the whole table.
             purge_expired: sql(format!(
-                "DELETE FROM {name} WHERE ends_at <= $1 AND session_key = ANY (ARRAY (\
+                "DELETE FROM {name} WHERE {ends_at} <= $1 AND session_key = ANY (ARRAY (\
                  SELECT session_key FROM {name} WHERE ends_at <= $1 ORDER BY ends_at LIMIT $2 \
                  FOR UPDATE SKIP LOCKED)) RETURNING 1"
             )),
             list: sql(format!(
                 "SELECT session_key, {columns}, payload FROM {name} \
-                 WHERE subject = $1 AND session_key > $2 AND ends_at > $3 \
+                 WHERE subject = $1 AND session_key > $2 AND {ends_at} > $3 \
                  ORDER BY session_key LIMIT $4"
             )),
             announcements: announces.then(|| {

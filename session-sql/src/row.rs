@@ -27,6 +27,11 @@ pub(crate) const COLUMNS: [&str; 10] = [
     "address",
 ];
 
+/// The end of a session that is looked for by its key or its subject. The sum is in no index: where
+/// hardly any session ends before that time, or after it, a planner would rather look for that,
+/// and estimates age.
+pub(crate) const ENDS_AT: &str = "ends_at + 0";
+
 /// What a row holds, still in the database's types: the same for all of them.
 pub(crate) struct Columns<'a> {
     pub(crate) revision: i64,

@@ -15,7 +15,7 @@ use crate::dialect::{Access, Alive, Dialect};
 use crate::engine::Shared;
 use crate::error::Failure;
 use crate::migrations::{self, Migration, Template};
-use crate::row::{self, COLUMNS, FIRST};
+use crate::row::{self, COLUMNS, ENDS_AT, FIRST};
 use crate::table::TableName;
 
 /// A table in an SQLite file, and the statements about it.
@@ -37,7 +37,7 @@ impl Sqlite {
     pub(crate) fn new(options: SqliteConnectOptions, table: TableName) -> Self {
         use sqlx::ConnectOptions as _;
         let name = table.quoted('"', "");
-        let columns = COLUMNS.join(", ");
+        let (columns, ends_at) = (COLUMNS.join(", "), ENDS_AT);
         let numbered: Vec<String> = (2..=11).map(|number| format!("?{number}")).collect();
         let values = numbered.join(", ");
         let assigned: Vec<String> = COLUMNS
@@ -50,29 +50,29 @@ impl Sqlite {
         Self {
             load: sql(format!(
                 "SELECT {columns}, CASE WHEN revision = ?3 THEN NULL ELSE payload END FROM {name} \
-                 WHERE session_key = ?1 AND ends_at > ?2"
+                 WHERE session_key = ?1 AND {ends_at} > ?2"
             )),
             create: sql(format!(
                 "INSERT INTO {name} (session_key, {columns}, payload) \
                  VALUES (?1, {values}, ?12) ON CONFLICT DO NOTHING RETURNING 1"
             )),
             make_way: sql(format!(
-                "DELETE FROM {name} WHERE session_key = ?1 AND ends_at <= ?2 RETURNING 1"
+                "DELETE FROM {name} WHERE session_key = ?1 AND {ends_at} <= ?2 RETURNING 1"
             )),
             replace: sql(format!(
                 "UPDATE {name} SET {assigned}, payload = ?12 \
-                 WHERE session_key = ?1 AND ends_at > ?13 AND revision = ?14 RETURNING 1"
+                 WHERE session_key = ?1 AND {ends_at} > ?13 AND revision = ?14 RETURNING 1"
             )),
             rotate: sql(format!(
                 "UPDATE {name} SET session_key = ?1, {assigned}, payload = ?12 \
-                 WHERE session_key = ?15 AND ends_at > ?13 AND revision = ?14 RETURNING 1"
+                 WHERE session_key = ?15 AND {ends_at} > ?13 AND revision = ?14 RETURNING 1"
             )),
             touch: sql(format!(
                 "UPDATE {name} AS session SET idle_deadline = \
                  max(idle_deadline, min(deadline, absolute_deadline)) \
                  FROM (SELECT unhex(value ->> 0) AS touched_key, value ->> 1 AS deadline \
                  FROM json_each(?1)) AS touch \
-                 WHERE session.session_key = touched_key AND ends_at > ?2 RETURNING session_key"
+                 WHERE session.session_key = touched_key AND {ends_at} > ?2 RETURNING session_key"
             )),
             delete: sql(format!(
                 "DELETE FROM {name} WHERE session_key = ?1 RETURNING ends_at > ?2"
@@ -83,7 +83,7 @@ impl Sqlite {
             )),
             list: sql(format!(
                 "SELECT session_key, {columns}, payload FROM {name} \
-                 WHERE subject = ?1 AND session_key > ?2 AND ends_at > ?3 \
+                 WHERE subject = ?1 AND session_key > ?2 AND {ends_at} > ?3 \
                  ORDER BY session_key LIMIT ?4"
             )),
             options: options
@@ -288,3 +288,6 @@ impl Dialect for Sqlite {
         Ok(row::listed(&rows)?)
     }
 }
+
+#[cfg(test)]
+mod plans;

@@ -35,11 +35,17 @@ async fn sweep<D: Dialect>(shared: Weak<Shared<D>>, pause: Duration) {
         loop {
             // Held for a batch only, or the store would never be dropped.
             let Some(shared) = shared.upgrade() else { return };
-            match shared.purge_expired(BATCH).await {
-                Ok(BATCH..) => {}
-                Ok(_) => break,
-                Err(error) => {
+            // A task of its own, so that nothing that goes wrong ends this one.
+            let batch = tokio::spawn(async move { shared.purge_expired(BATCH).await });
+            match batch.await {
+                Ok(Ok(BATCH..)) => {}
+                Ok(Ok(_)) => break,
+                Ok(Err(error)) => {
                     tracing::warn!(%error, "expired sessions stay until the next round");
+                    break;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "freeing expired sessions panicked");
                     break;
                 }
             }

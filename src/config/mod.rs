@@ -93,9 +93,8 @@
 //!
 //! # `kind = "sql"`
 //!
-//! Sessions in a table of a database: PostgreSQL, MySQL or MariaDB, or a file of SQLite. Needs the
-//! feature that is called as the URL's scheme: `postgres`, `mysql` or `sqlite`; and `sql-tls` for
-//! TLS.
+//! The scheme of the URL picks the database, and each needs its feature: `postgres`, `mysql` (MariaDB, too) or
+//! `sqlite`; TLS needs `sql-tls`.
 //!
 //! ```
 //! let text = r#"
@@ -104,28 +103,27 @@
 //!
 //!     [stores.main]
 //!     kind = "sql"
-//!     url = "${DATABASE_URL}"
+//!     url = "sqlite://sessions.db"                     # postgres://… mysql://…
 //!     migrate = true
 //!     sweep_every = "1m"
 //! "#;
 //! # #[cfg(feature = "sqlite")] {
-//! let environment = [("DATABASE_URL".to_owned(), "sqlite://sessions.db".to_owned())];
-//! let sessions = session_kit::config::Config::parse(text, "session.toml", environment)?.build()?;
+//! let sessions = session_kit::config::Config::parse(text, "session.toml", [])?.build()?;
 //! # }
 //! # Ok::<(), session_kit::Error>(())
 //! ```
 //!
 //! | key | default | what it says, and what it costs |
 //! |---|---|---|
-//! | `url` | | `postgres://user:password@host:port/database`, `mysql://…`, or `sqlite://sessions.db`, the path of a file; for TLS that must be, with `?sslmode=verify-full` (PostgreSQL) or `?ssl-mode=VERIFY_IDENTITY` (MySQL) |
-//! | `table` | `"sessions"` | the table, with a schema before it if need be: `"auth.sessions"`. Applications in one database are told apart by it |
-//! | `migrate` | `false` | whether the tables, and a file of SQLite, are made or brought up to date before the first call: the user needs the right to do so then, and that call the time. Any number of nodes may do it at once |
-//! | `sweep_every` | `"1m"` | how often the room of expired sessions is freed, `"1s"` to `"1d"`, or `"never"`: somebody else does so, or the table grows for ever. On every node a few `DELETE`s, of a thousand sessions at most each |
-//! | `timeout` | `"500ms"` | the most that one operation may take, with the wait for a connection and all that is tried on the way; a request may need two or three |
-//! | `max_connections` | `10` | how many are opened at most. PostgreSQL has a process for each; for SQLite they read, and one more writes |
-//! | `announcements` | `true` on PostgreSQL | whether every change is announced to the caches of all nodes (`NOTIFY`): commits then wait for each other, and where they wait for a disk, one after the other. Without, nothing may be cached in front of this table. MySQL and SQLite cannot |
-//! | `transaction_pooler` | `false` | `true` for PostgreSQL behind a pooler that lends connections for one transaction (PgBouncer, `pool_mode = transaction`): four round trips in place of one |
-//! | `listen_url` | `url` | where announcements are heard: PostgreSQL itself, where `url` is a pooler. One connection of each node that caches |
+//! | `url` | | `postgres://user:password@host:port/database`, `mysql://…`, `sqlite://path`; with `?sslmode=verify-full` or `?ssl-mode=VERIFY_IDENTITY` by TLS |
+//! | `table` | `"sessions"` | `"name"` or `"schema.name"`: applications in one database are told apart by it |
+//! | `migrate` | `false` | makes the tables before the first call, or brings them up to date; any number of nodes may say so. Without, they are there, made by `SqlStore::migrate` or from the statements that `Database::migrations` prints |
+//! | `sweep_every` | `"1m"` | how often the rows of sessions that have ended are removed, a thousand by a statement; `"1s"` to `"1d"`, or `"never"`: somebody else does so, or the table grows for ever |
+//! | `timeout` | `"500ms"` | the most that one operation may take, the wait for a connection and all that is tried on the way included; a request may need two or three |
+//! | `max_connections` | `10` | of this process; on PostgreSQL each is a process of the server. For SQLite those that read, besides one that writes |
+//! | `announcements` | `true` on PostgreSQL | whether every change is announced to the caches of all nodes. Commits that announce are made one after the other. Without, nothing may be cached in front of this table. MySQL and SQLite cannot |
+//! | `through_transaction_pooler` | `false` | for PgBouncer with `pool_mode = transaction`, or its likes: no statement is prepared for longer than a transaction, and an operation takes four round trips |
+//! | `listen_at` | `url` | the PostgreSQL server itself, where `url` is a pooler's: a cache in front listens there |
 //!
 //! # `kind = "layered"`
 //!
@@ -360,7 +358,7 @@ fn find(table: &Table, path: &str) -> Option<String> {
 /// Whether a setting holds a secret.
 fn is_secret(field: &str) -> bool {
     let names =
-        ["keys", "url", "listen_url", "password", "sentinel_password", "nodes", "encrypt", "sign"];
+        ["keys", "url", "listen_at", "password", "sentinel_password", "nodes", "encrypt", "sign"];
     // A section, in whose place an address was put, and perhaps a password with it.
     let last = field.rsplit('.').next().and_then(|last| last.split('[').next()).unwrap_or_default();
     field.split(['.', '[']).any(|part| names.contains(&part))

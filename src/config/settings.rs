@@ -321,7 +321,7 @@ impl RingSettings {
 pub(super) enum StoreSettings {
     Memory(MemorySettings),
     Redis(Box<RedisSettings>),
-    Sql(SqlSettings),
+    Sql(Box<SqlSettings>),
     Layered(LayeredSettings),
 }
 
@@ -358,7 +358,7 @@ impl StoreSettings {
         match kind.as_str() {
             "memory" => Ok(Self::Memory(super::decode(&path, table)?)),
             "redis" => Ok(Self::Redis(Box::new(super::decode(&path, table)?))),
-            "sql" => Ok(Self::Sql(super::decode(&path, table)?)),
+            "sql" => Ok(Self::Sql(Box::new(super::decode(&path, table)?))),
             "layered" => Ok(Self::Layered(super::decode(&path, table)?)),
             _ => {
                 let reason = format!("there is no such kind; there are: {KINDS}");

@@ -14,7 +14,6 @@ use super::settings::{duration, plain_or_text, required_duration};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SqlSettings {
-    /// Its scheme says what kind of database it is.
     url: String,
     /// Default: `sessions`.
     table: Option<String>,
@@ -34,9 +33,9 @@ pub(super) struct SqlSettings {
     announcements: Option<bool>,
     /// Default: false.
     #[serde(default, deserialize_with = "plain_or_text")]
-    transaction_pooler: Option<bool>,
-    /// Default: `url`.
-    listen_url: Option<String>,
+    through_transaction_pooler: Option<bool>,
+    /// Default: at the `url`, unless that is a pooler's.
+    listen_at: Option<String>,
 }
 
 /// `sweep_every = "1m"`, or `"never"`.
@@ -62,7 +61,7 @@ impl<'de> Deserialize<'de> for SweepSettings {
     }
 }
 
-/// No address, and no password with it.
+/// Neither URLs, which hold passwords, nor what may be one by mistake.
 impl fmt::Debug for SqlSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -73,19 +72,19 @@ impl fmt::Debug for SqlSettings {
             timeout,
             max_connections,
             announcements,
-            transaction_pooler,
-            listen_url,
+            through_transaction_pooler,
+            listen_at,
         } = self;
         f.debug_struct("SqlSettings")
             .field("url", &"(hidden)")
-            .field("table", table)
+            .field("table", &table.as_ref().map(|_| "(hidden)"))
             .field("migrate", migrate)
             .field("sweep_every", sweep_every)
             .field("timeout", timeout)
             .field("max_connections", max_connections)
             .field("announcements", announcements)
-            .field("transaction_pooler", transaction_pooler)
-            .field("listen_url", &listen_url.as_ref().map(|_| "(hidden)"))
+            .field("through_transaction_pooler", through_transaction_pooler)
+            .field("listen_at", &listen_at.as_ref().map(|_| "(hidden)"))
             .finish()
     }
 }
@@ -102,8 +101,8 @@ impl SqlSettings {
             "this store does not announce its changes (`announcements`): a cache in front of it \
              could not know what has changed elsewhere"
         } else {
-            "nothing can be listened to through a pooler (`transaction_pooler`): say where the \
-             server itself is, by `listen_url`"
+            "nothing can be listened to through a pooler (`through_transaction_pooler`): say where \
+             the server itself is, by `listen_at`"
         }
     }
 }
@@ -116,18 +115,14 @@ fn is_postgres(url: &str) -> bool {
 #[cfg(not(any(feature = "mysql", feature = "postgres", feature = "sqlite")))]
 impl SqlSettings {
     pub(super) fn build(&self) -> Result<Arc<dyn Store>, Error> {
+        // The one that the URL asks for.
         let feature = match self.url.split_once(':') {
-            Some(("postgres" | "postgresql", _)) => "postgres",
             Some(("mysql" | "mariadb", _)) => "mysql",
             Some(("sqlite", _)) => "sqlite",
-            _ => {
-                let reason = "a database is told by a URL with the scheme `postgres`, `mysql` or \
-                              `sqlite`";
-                let kind = session_core::ErrorKind::Misconfigured;
-                return Err(Error::new(kind, reason).with("field", "url"));
-            }
+            Some(("postgres" | "postgresql", _)) => "postgres",
+            _ => "postgres`, `mysql` or `sqlite",
         };
-        Err(super::settings::needs_feature("url", feature))
+        Err(super::settings::needs_feature("kind", feature))
     }
 }
 
@@ -142,16 +137,15 @@ mod build {
 
     impl SqlSettings {
         pub(in crate::config) fn build(&self) -> Result<Arc<dyn Store>, Error> {
-            let mut builder = SqlStore::builder(database("url", &self.url)?);
+            let database = Database::parse(&self.url).map_err(|error| needed("url", error))?;
+            let mut builder = SqlStore::builder(database);
             if let Some(table) = &self.table {
                 if looks_secret(table) {
                     return Err(wrong("table", "this is a name, and not where the database is"));
                 }
                 builder = builder.table(table);
             }
-            if let Some(migrate) = self.migrate {
-                builder = builder.migrate(migrate);
-            }
+            builder = builder.migrate(self.migrate == Some(true));
             builder = match self.sweep_every {
                 Some(SweepSettings::Every(pause)) => builder.sweep_every(pause),
                 Some(SweepSettings::Never) => builder.without_sweeper(),
@@ -167,52 +161,46 @@ mod build {
         }
 
         fn announce(&self, mut builder: SqlStoreBuilder) -> Result<SqlStoreBuilder, Error> {
-            self.check_dialect()?;
+            let needs_postgres = if self.listen_at.is_some() {
+                Some("listen_at")
+            } else {
+                (self.announcements == Some(true)).then_some("announcements")
+            };
+            if let Some(field) = needs_postgres.filter(|_| !is_postgres(&self.url)) {
+                let reason = "this is for PostgreSQL alone: MySQL and SQLite announce nothing";
+                return Err(wrong(field, reason));
+            }
             if self.announcements == Some(false) {
                 builder = builder.without_announcements();
             }
-            if self.transaction_pooler == Some(true) {
+            if self.through_transaction_pooler == Some(true) {
                 builder = builder.through_transaction_pooler();
             }
-            if let Some(url) = &self.listen_url {
-                if self.announcements == Some(false) {
-                    let reason = "nothing is announced that could be listened to (`announcements`)";
-                    return Err(wrong("listen_url", reason));
-                }
-                if !is_postgres(url) {
-                    return Err(wrong("listen_url", "this is where PostgreSQL itself listens"));
-                }
-                builder = builder.listen_at(database("listen_url", url)?);
+            if let Some(url) = &self.listen_at {
+                builder = builder.listen_at(listen_at(url)?);
             }
             Ok(builder)
         }
-
-        /// What is for PostgreSQL alone is neither overlooked elsewhere nor called by the
-        /// builder's name.
-        fn check_dialect(&self) -> Result<(), Error> {
-            let field = if is_postgres(&self.url) {
-                return Ok(());
-            } else if self.announcements == Some(true) {
-                "announcements"
-            } else if self.transaction_pooler == Some(true) {
-                "transaction_pooler"
-            } else if self.listen_url.is_some() {
-                "listen_url"
-            } else {
-                return Ok(());
-            };
-            Err(wrong(field, "this is for PostgreSQL alone, and the sessions are elsewhere"))
-        }
     }
 
-    /// The features of this crate are called as those of the store, but for the one of TLS.
-    fn database(field: &'static str, url: &str) -> Result<Database, Error> {
+    fn listen_at(url: &str) -> Result<Database, Error> {
+        let none = || wrong("listen_at", "this is no URL of a PostgreSQL server");
+        if !is_postgres(url) {
+            return Err(none());
+        }
         Database::parse(url).map_err(|error| match error.context("feature") {
+            Some(_) => needed("listen_at", error),
+            None => none(),
+        })
+    }
+
+    /// What is not compiled in there is a feature of another name here.
+    fn needed(field: &'static str, error: Error) -> Error {
+        match error.context("feature") {
             Some("tls") => needs_feature(field, "sql-tls"),
             Some(feature) => needs_feature(field, feature),
-            None if field == "url" => error,
-            None => wrong(field, "this is no URL of a database, such as postgres://user@host/name"),
-        })
+            None => error,
+        }
     }
 
     fn wrong(field: &'static str, reason: &str) -> Error {

@@ -205,11 +205,11 @@ namespace = "portal"
         for part in ["Layered", "SqlStore", "postgres"] {
             assert!(front.contains(part), "{front} lacks {part}");
         }
-        let pooler = format!("{url}\ntransaction_pooler = true");
-        built(&in_front_of_sql(&format!("{pooler}\nlisten_url = \"postgres://host\"")), &[]);
+        let pooler = format!("{url}\nthrough_transaction_pooler = true");
+        built(&in_front_of_sql(&format!("{pooler}\nlisten_at = \"postgres://host\"")), &[]);
 
         for (lines, word) in
-            [(format!("{url}\nannouncements = false"), "`announcements`"), (pooler, "`listen_url`")]
+            [(format!("{url}\nannouncements = false"), "`announcements`"), (pooler, "`listen_at`")]
         {
             let message = refusal(&in_front_of_sql(&lines));
             for word in ["field: stores.front.shared", "value: \"sessions\"", word] {
