@@ -4,3 +4,5 @@
 mod conformance;
 mod fixture;
 mod plans;
+mod purge;
+mod statements;

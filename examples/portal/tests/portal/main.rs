@@ -14,4 +14,5 @@ mod process;
 mod redis;
 mod script;
 mod shutdown;
+mod sql;
 mod startup;

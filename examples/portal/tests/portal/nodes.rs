@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::client::Client;
@@ -51,4 +52,53 @@ async fn increments(path: &'static str, status: u16, a: &Client, b: &Client) -> 
         });
     }
     tasks.join_all().await.into_iter().flatten().collect()
+}
+
+/// Every increment counts, on whichever portal and in whichever way it is made.
+pub(crate) async fn no_increment_is_lost(config: &str) {
+    let [a, b] = two_portals(config).await;
+    let mut on_a = a.portal.signed_in("u1001").await;
+    let mut on_b = same_person(&on_a, &b);
+
+    count(&on_a, &on_b).await;
+    for client in [&mut on_a, &mut on_b] {
+        assert_eq!(client.get("/api/counter").await.expect(200).json()["value"], TOTAL);
+    }
+    count_now(&on_a, &on_b).await;
+}
+
+/// What was signed out on one portal is refused by the other one at once, and stays dead whatever a
+/// slow request there has left to write.
+pub(crate) async fn a_log_out_holds_on_both(config: &str) {
+    let [a, b] = two_portals(config).await;
+    for round in 0..50 {
+        let mut on_a = a.portal.signed_in(&format!("u{round}")).await;
+        let mut on_b = same_person(&on_a, &b);
+        let mut slow = same_person(&on_a, &b);
+        on_b.get("/api/me").await.expect(200);
+        let written = tokio::spawn(async move {
+            slow.post_json("/api/slow?name=late&ms=20", &json!("written")).await
+        });
+        on_a.post("/api/logout").await.expect(204);
+        on_b.get("/api/me").await.expect_error(401, "no_session").expect_cleared();
+        // It may have come after the log-out, and begin a session of its own, or before.
+        let answer = written.await.expect("an answer");
+        if answer.status != 204 {
+            answer.expect_error(401, "session_gone").expect_cleared();
+        }
+        on_b.get("/api/me").await.expect_error(401, "no_session");
+    }
+}
+
+/// What is listed and revoked are the sessions of both portals.
+pub(crate) async fn devices_are_those_of_both(config: &str) {
+    let [a, b] = two_portals(config).await;
+    let (mut on_a, mut on_b) =
+        (a.portal.signed_in("u1001").await, b.portal.signed_in("u1001").await);
+    let devices = on_a.get("/api/devices").await.expect(200).json();
+    assert_eq!(devices.as_array().map(Vec::len), Some(2), "{devices}");
+    let revoked = on_a.post("/api/devices/revoke-others").await.expect(200).json();
+    assert_eq!(revoked["revoked"], 1);
+    on_b.get("/api/me").await.expect_error(401, "no_session");
+    on_a.get("/api/me").await.expect(200);
 }

@@ -18,7 +18,7 @@ use crate::redis::config_for;
 const D: Duration = Duration::from_secs(2);
 
 /// A configuration with a cache in front of its store.
-fn cached(config: &str) -> String {
+pub(crate) fn cached(config: &str) -> String {
     let main = "store = \"main\"";
     assert_eq!(config.matches(main).count(), 1, "{config}");
     let config = config.replace(main, "store = \"front\"");
@@ -34,7 +34,7 @@ fn source(answer: &Answer) -> &str {
 }
 
 /// Waits until the cache answers.
-async fn until_local(client: &mut Client) {
+pub(crate) async fn until_local(client: &mut Client) {
     until("a session is answered from the cache", async || {
         source(&client.get("/api/me").await.expect(200)) == "local"
     })

@@ -62,7 +62,9 @@ fn target(portal: &Portal) -> Target {
 }
 
 pub(crate) async fn play_on(config: &str) {
-    let configured = Configured::start_with(config, &[PATIENT, PATIENT_WITH_REPLICAS]).await;
+    let waits = config.contains("wait = ").then_some(PATIENT_WITH_REPLICAS);
+    let patient: Vec<_> = waits.into_iter().chain([PATIENT]).collect();
+    let configured = Configured::start_with(config, &patient).await;
     until_ready(&configured.portal, DEADLINE).await;
     play_all(&target(&configured.portal)).await;
 }

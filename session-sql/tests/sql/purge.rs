@@ -1,0 +1,115 @@
+//! Two nodes remove what has expired while others read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use session_core::{Clock as _, Key, Load, Loaded, Record, Store, SystemClock};
+use session_testkit::sample;
+use session_testkit::servers::{MariaDb, Postgres};
+use sqlx::Connection as _;
+
+use crate::fixture;
+
+const EXPIRED: usize = 20_000;
+const LIVE: usize = 100;
+/// As the sweeper's.
+const BATCH: usize = 1_000;
+
+#[tokio::test]
+async fn postgres_frees_what_has_expired_once_and_nothing_else_while_others_read() {
+    let server = Postgres::start().await;
+    let fill = format!(
+        "INSERT INTO {TABLE} (session_key, revision, created_at, idle_deadline, \
+         absolute_deadline, payload) \
+         SELECT substring(sha256(n::text::bytea) || sha256(n::text::bytea) FOR 34), 1, 0, n, n, \
+         repeat('x', 300)::bytea FROM generate_series(1, {EXPIRED}) AS n"
+    );
+    let count = format!("SELECT COUNT(*) FROM {TABLE}");
+    check(&server.url(), async || drop(server.query(&fill).await)).await;
+    assert_eq!(server.query(&count).await, LIVE.to_string());
+}
+
+#[tokio::test]
+async fn mariadb_frees_what_has_expired_once_and_nothing_else_while_others_read() {
+    let server = MariaDb::start().await;
+    let fill = format!(
+        "INSERT INTO {TABLE} (session_key, revision, created_at, idle_deadline, \
+         absolute_deadline, payload) \
+         SELECT UNHEX(CONCAT(LEFT(SHA2(seq, 256), 4), SHA2(seq, 256))), 1, 0, seq, seq, \
+         REPEAT('x', 300) FROM seq_1_to_{EXPIRED}"
+    );
+    let count = format!("SELECT COUNT(*) FROM {TABLE}");
+    check(&server.url(), async || drop(server.query(&fill).await)).await;
+    assert_eq!(server.query(&count).await, LIVE.to_string());
+}
+
+#[tokio::test]
+async fn sqlite_frees_what_has_expired_once_and_nothing_else_while_others_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = fixture::url_of(&folder);
+    let fill = format!(
+        "INSERT INTO {TABLE} (session_key, revision, created_at, idle_deadline, \
+         absolute_deadline, payload) WITH RECURSIVE counted (n) AS \
+         (SELECT 1 UNION ALL SELECT n + 1 FROM counted LIMIT {EXPIRED}) \
+         SELECT randomblob(34), 1, 0, n, n, zeroblob(300) FROM counted"
+    );
+    let connect = async || sqlx::SqliteConnection::connect(&url).await.unwrap();
+    let fill = async || {
+        let fill = sqlx::raw_sql(sqlx::AssertSqlSafe(fill.as_str()));
+        fill.execute(&mut connect().await).await.unwrap();
+    };
+    check(&url, fill).await;
+    let count = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {TABLE}")));
+    let count: i64 = count.fetch_one(&mut connect().await).await.unwrap();
+    assert_eq!(count, LIVE as i64);
+}
+
+const TABLE: &str = "purged";
+
+async fn check(url: &str, fill: impl AsyncFnOnce()) {
+    let open = || fixture::store(fixture::builder(url, "").table(TABLE));
+    let (one, another, reader) = (open(), open(), open());
+    let mut live = Vec::with_capacity(LIVE);
+    for _ in 0..LIVE {
+        let (key, record) = (sample::key(), sample::record(SystemClock.now()));
+        reader.create(&key, &record).await.unwrap();
+        live.push((key, record));
+    }
+    fill().await;
+
+    let is_over = Arc::new(AtomicBool::new(false));
+    let reads = tokio::spawn(read(reader, live, Arc::clone(&is_over)));
+    let (one, another) = tokio::join!(purge(&*one), purge(&*another));
+    is_over.store(true, Ordering::SeqCst);
+    assert_eq!(one + another, EXPIRED, "{one} by the one, {another} by the other");
+    // Which fails if any read was wrong.
+    let reads = reads.await.unwrap();
+    assert!(reads > LIVE, "{reads} reads have come between");
+}
+
+/// Until there is nothing left, and how many that were.
+async fn purge(store: &dyn Store) -> usize {
+    let mut freed = 0;
+    loop {
+        match store.purge_expired(BATCH).await.unwrap() {
+            0 => return freed,
+            some => freed += some,
+        }
+    }
+}
+
+/// Reads every session once at least, and how often that was.
+async fn read(store: Arc<dyn Store>, live: Vec<(Key, Record)>, is_over: Arc<AtomicBool>) -> usize {
+    let mut reads = 0;
+    loop {
+        for (key, record) in &live {
+            let loaded = store.load(key, Load::default()).await.unwrap();
+            let Loaded::Found { record: found, .. } = loaded else { panic!("{loaded:?}") };
+            assert_eq!(found.payload, record.payload);
+            reads += 1;
+        }
+        if is_over.load(Ordering::SeqCst) {
+            return reads;
+        }
+    }
+}
