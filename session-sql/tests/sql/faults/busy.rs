@@ -94,13 +94,13 @@ async fn postgres_deadlocks_are_not_told() {
 async fn an_sqlite_file_that_is_written_is_waited_for() {
     let folder = fixture::folder();
     let url = fixture::url_of(&folder);
-    let store = open(&url, "busy");
+    let (patient, store) = (fixture::builder(&url, "busy").build().unwrap(), open(&url, "busy"));
     until("the table", LONG, async || store.purge_expired(1).await.is_ok()).await;
     let mut other = Outsider::connect(&url).await;
 
     other.execute("BEGIN IMMEDIATE").await;
     let (key, record) = (sample::key(), owned("anna"));
-    let (created, ()) = tokio::join!(store.create(&key, &record), async {
+    let (created, ()) = tokio::join!(patient.create(&key, &record), async {
         for_ms(200).await;
         other.execute("COMMIT").await;
     });
@@ -120,7 +120,7 @@ async fn an_sqlite_file_that_is_written_is_waited_for() {
     for_ms(50).await;
     other.release().await;
     // Behind whatever might still be going on.
-    store.create(&sample::key(), &record).await.unwrap();
+    patient.create(&sample::key(), &record).await.unwrap();
     let loaded = store.load(&absent, Load::default()).await.unwrap();
     assert!(matches!(loaded, Loaded::Absent), "written all the same: {loaded:?}");
 }
