@@ -25,8 +25,8 @@ use crate::fixture;
 
 pub(crate) use self::patience::until;
 
-/// T: how long a call takes, at most.
-const DEADLINE: Duration = Duration::from_secs(1);
+/// T: how long a call takes, at most. Shorter than the second for which MySQL waits for a lock.
+const DEADLINE: Duration = Duration::from_millis(800);
 /// By how much a busy machine may be late.
 const SLACK: Duration = Duration::from_secs(1);
 /// How long after a fault all is well again, at most.
