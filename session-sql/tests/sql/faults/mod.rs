@@ -45,3 +45,8 @@ fn builder(url: &str, namespace: &str) -> SqlStoreBuilder {
 fn open(url: &str, namespace: &str) -> SqlStore {
     builder(url, namespace).build().unwrap()
 }
+
+/// A store whose calls do not run out of time on a busy machine, for what is not about that.
+fn open_patient(url: &str, namespace: &str) -> SqlStore {
+    builder(url, namespace).timeout(fixture::TIMEOUT).build().unwrap()
+}
