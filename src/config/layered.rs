@@ -111,19 +111,17 @@ mod build {
 
         /// The builder knows neither names nor kinds.
         fn check_shared(&self, shared: &dyn Store, config: &Config) -> Result<(), Error> {
-            let reason = if matches!(
-                config.stores.get(&self.shared),
-                Some(StoreSettings::Layered(_))
-            ) {
-                "this store is a cache of this node itself: another one in front of it saves no \
-                 round trip, and takes the memory twice"
-            } else if shared.backplane().is_none() {
-                "this store does not announce its changes, or cannot be listened to: a cache in \
-                 front of it could not know what has changed elsewhere. Redis and PostgreSQL \
-                 can, unless `announcements` are off; PostgreSQL behind a pooler with \
-                 `listen_at`"
-            } else {
-                return Ok(());
+            let reason = match config.stores.get(&self.shared) {
+                Some(StoreSettings::Layered(_)) => {
+                    "this store is a cache of this node itself: another one in front of it saves \
+                     no round trip, and takes the memory twice"
+                }
+                _ if shared.backplane().is_some() => return Ok(()),
+                Some(StoreSettings::Sql(settings)) => settings.why_silent(),
+                _ => {
+                    "this store does not announce its changes (`announcements`): a cache in front \
+                     of it could not know what has changed elsewhere"
+                }
             };
             Err(Error::misconfigured("shared", format_args!("{:?}", self.shared), reason))
         }

@@ -118,10 +118,10 @@
 //! | `url` | | `postgres://user:password@host:port/database`, `mysql://…`, `sqlite://path`; with `?sslmode=verify-full` or `?ssl-mode=VERIFY_IDENTITY` by TLS |
 //! | `table` | `"sessions"` | `"name"` or `"schema.name"`: applications in one database are told apart by it |
 //! | `migrate` | `false` | makes the tables before the first call, or brings them up to date; any number of nodes may say so. Without, they are there, made by `SqlStore::migrate` or from the statements that `Database::migrations` prints |
-//! | `sweep_every` | `"1m"` | how often the rows of sessions that have ended are removed, a thousand by a statement; `"1s"` to `"1d"` |
+//! | `sweep_every` | `"1m"` | how often the rows of sessions that have ended are removed, a thousand by a statement; `"1s"` to `"1d"`, or `"never"`: somebody else does so, or the table grows for ever |
 //! | `timeout` | `"500ms"` | the most that one operation may take, the wait for a connection and all that is tried on the way included; a request may need two or three |
 //! | `max_connections` | `10` | of this process; on PostgreSQL each is a process of the server. For SQLite those that read, besides one that writes |
-//! | `announcements` | `true` | on PostgreSQL, whether every change is announced to the caches of all nodes. Commits that announce are made one after the other. Without, nothing may be cached in front of this table |
+//! | `announcements` | `true` on PostgreSQL | whether every change is announced to the caches of all nodes. Commits that announce are made one after the other. Without, nothing may be cached in front of this table. MySQL and SQLite cannot |
 //! | `through_transaction_pooler` | `false` | for PgBouncer with `pool_mode = transaction`, or its likes: no statement is prepared for longer than a transaction, and an operation takes four round trips |
 //! | `listen_at` | `url` | the PostgreSQL server itself, where `url` is a pooler's: a cache in front listens there |
 //!
@@ -357,7 +357,8 @@ fn find(table: &Table, path: &str) -> Option<String> {
 
 /// Whether a setting holds a secret.
 fn is_secret(field: &str) -> bool {
-    let names = ["keys", "url", "password", "sentinel_password", "nodes", "encrypt", "sign"];
+    let names =
+        ["keys", "url", "listen_at", "password", "sentinel_password", "nodes", "encrypt", "sign"];
     // A section, in whose place an address was put, and perhaps a password with it.
     let last = field.rsplit('.').next().and_then(|last| last.split('[').next()).unwrap_or_default();
     field.split(['.', '[']).any(|part| names.contains(&part))

@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::IntoDeserializer as _;
+use serde::{Deserialize, Deserializer};
 use session_core::{Error, Store};
 
-use super::settings::{duration, plain_or_text};
+use super::settings::{duration, plain_or_text, required_duration};
 
 /// The keys are told in the module documentation of [`config`](super), with what each costs.
 #[derive(Deserialize)]
@@ -20,15 +21,14 @@ pub(super) struct SqlSettings {
     #[serde(default, deserialize_with = "plain_or_text")]
     migrate: Option<bool>,
     /// Default: one minute.
-    #[serde(default, deserialize_with = "duration")]
-    sweep_every: Option<Duration>,
+    sweep_every: Option<SweepSettings>,
     /// Default: 500 milliseconds.
     #[serde(default, deserialize_with = "duration")]
     timeout: Option<Duration>,
     /// Default: 10.
     #[serde(default, deserialize_with = "plain_or_text")]
     max_connections: Option<usize>,
-    /// Default: true.
+    /// Default: true on PostgreSQL; the others cannot.
     #[serde(default, deserialize_with = "plain_or_text")]
     announcements: Option<bool>,
     /// Default: false.
@@ -36,6 +36,29 @@ pub(super) struct SqlSettings {
     through_transaction_pooler: Option<bool>,
     /// Default: at the `url`, unless that is a pooler's.
     listen_at: Option<String>,
+}
+
+/// `sweep_every = "1m"`, or `"never"`.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(any(feature = "mysql", feature = "postgres", feature = "sqlite")),
+    expect(dead_code, reason = "read, and then refused")
+)]
+enum SweepSettings {
+    Every(Duration),
+    Never,
+}
+
+impl<'de> Deserialize<'de> for SweepSettings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "never" {
+            return Ok(Self::Never);
+        }
+        required_duration(text.into_deserializer()).map(Self::Every).map_err(|error: D::Error| {
+            serde::de::Error::custom(format_args!("{error}, or it is \"never\""))
+        })
+    }
 }
 
 /// Neither URLs, which hold passwords, nor what may be one by mistake.
@@ -66,6 +89,29 @@ impl fmt::Debug for SqlSettings {
     }
 }
 
+#[cfg(feature = "layered")]
+impl SqlSettings {
+    /// Why a store of these settings has no backplane.
+    pub(super) fn why_silent(&self) -> &'static str {
+        if !is_postgres(&self.url) {
+            "no cache can be in front of this store: it could not know what has changed elsewhere. \
+             MySQL has no `NOTIFY`, and SQLite would have to be asked again and again. PostgreSQL \
+             and Redis announce changes"
+        } else if self.announcements == Some(false) {
+            "this store does not announce its changes (`announcements`): a cache in front of it \
+             could not know what has changed elsewhere"
+        } else {
+            "nothing can be listened to through a pooler (`through_transaction_pooler`): say where \
+             the server itself is, by `listen_at`"
+        }
+    }
+}
+
+#[cfg(any(feature = "layered", feature = "mysql", feature = "postgres", feature = "sqlite"))]
+fn is_postgres(url: &str) -> bool {
+    matches!(url.split_once(':'), Some(("postgres" | "postgresql", _)))
+}
+
 #[cfg(not(any(feature = "mysql", feature = "postgres", feature = "sqlite")))]
 impl SqlSettings {
     pub(super) fn build(&self) -> Result<Arc<dyn Store>, Error> {
@@ -73,7 +119,8 @@ impl SqlSettings {
         let feature = match self.url.split_once(':') {
             Some(("mysql" | "mariadb", _)) => "mysql",
             Some(("sqlite", _)) => "sqlite",
-            _ => "postgres",
+            Some(("postgres" | "postgresql", _)) => "postgres",
+            _ => "postgres`, `mysql` or `sqlite",
         };
         Err(super::settings::needs_feature("kind", feature))
     }
@@ -82,9 +129,9 @@ impl SqlSettings {
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod build {
     use session_core::ErrorKind;
-    use session_sql::{Database, SqlStore};
+    use session_sql::{Database, SqlStore, SqlStoreBuilder};
 
-    use super::{Arc, Error, SqlSettings, Store};
+    use super::{Arc, Error, SqlSettings, Store, SweepSettings, is_postgres};
     use crate::config::looks_secret;
     use crate::config::settings::needs_feature;
 
@@ -99,14 +146,29 @@ mod build {
                 builder = builder.table(table);
             }
             builder = builder.migrate(self.migrate == Some(true));
-            if let Some(pause) = self.sweep_every {
-                builder = builder.sweep_every(pause);
-            }
+            builder = match self.sweep_every {
+                Some(SweepSettings::Every(pause)) => builder.sweep_every(pause),
+                Some(SweepSettings::Never) => builder.without_sweeper(),
+                None => builder,
+            };
             if let Some(timeout) = self.timeout {
                 builder = builder.timeout(timeout);
             }
             if let Some(connections) = self.max_connections {
                 builder = builder.max_connections(connections);
+            }
+            Ok(Arc::new(self.announce(builder)?.build()?))
+        }
+
+        fn announce(&self, mut builder: SqlStoreBuilder) -> Result<SqlStoreBuilder, Error> {
+            let needs_postgres = if self.listen_at.is_some() {
+                Some("listen_at")
+            } else {
+                (self.announcements == Some(true)).then_some("announcements")
+            };
+            if let Some(field) = needs_postgres.filter(|_| !is_postgres(&self.url)) {
+                let reason = "this is for PostgreSQL alone: MySQL and SQLite announce nothing";
+                return Err(wrong(field, reason));
             }
             if self.announcements == Some(false) {
                 builder = builder.without_announcements();
@@ -115,15 +177,21 @@ mod build {
                 builder = builder.through_transaction_pooler();
             }
             if let Some(url) = &self.listen_at {
-                let database =
-                    Database::parse(url).map_err(|error| match error.context("feature") {
-                        Some(_) => needed("listen_at", error),
-                        None => wrong("listen_at", "this is no URL of a PostgreSQL server"),
-                    })?;
-                builder = builder.listen_at(database);
+                builder = builder.listen_at(listen_at(url)?);
             }
-            Ok(Arc::new(builder.build()?))
+            Ok(builder)
         }
+    }
+
+    fn listen_at(url: &str) -> Result<Database, Error> {
+        let none = || wrong("listen_at", "this is no URL of a PostgreSQL server");
+        if !is_postgres(url) {
+            return Err(none());
+        }
+        Database::parse(url).map_err(|error| match error.context("feature") {
+            Some(_) => needed("listen_at", error),
+            None => none(),
+        })
     }
 
     /// What is not compiled in there is a feature of another name here.

@@ -41,7 +41,9 @@ async fn warm_reads_are_no_statements() {
     told().await;
     eventually("the read of an unknown session to be counted", async || scans().await > before)
         .await;
-    assert_eq!(scans().await, before + 1);
+    // That one read, and what its planning may look up.
+    let scanned = scans().await - before;
+    assert!(scanned < 10, "{scanned} scans for 10,000 warm reads");
 }
 
 /// F3: what was cached under the old subscription is not served under the new one.

@@ -191,6 +191,50 @@ namespace = "portal"
         }
     }
 
+    /// The sample with an SQL store of these lines in place of Redis.
+    #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+    fn in_front_of_sql(lines: &str) -> String {
+        layered("shared = \"sessions\"") + "[stores.sessions]\nkind = \"sql\"\n" + lines
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn a_cache_can_be_in_front_of_postgresql() {
+        let url = "url = \"postgres://app:secret@host/app\"";
+        let front = built(&in_front_of_sql(url), &[]);
+        for part in ["Layered", "SqlStore", "postgres"] {
+            assert!(front.contains(part), "{front} lacks {part}");
+        }
+        let pooler = format!("{url}\nthrough_transaction_pooler = true");
+        built(&in_front_of_sql(&format!("{pooler}\nlisten_at = \"postgres://host\"")), &[]);
+
+        for (lines, word) in
+            [(format!("{url}\nannouncements = false"), "`announcements`"), (pooler, "`listen_at`")]
+        {
+            let message = refusal(&in_front_of_sql(&lines));
+            for word in ["field: stores.front.shared", "value: \"sessions\"", word] {
+                assert!(message.contains(word), "{message} lacks {word}");
+            }
+            assert!(!message.contains("secret"), "{message}");
+        }
+    }
+
+    #[cfg(any(feature = "mysql", feature = "sqlite"))]
+    #[test]
+    fn databases_that_announce_nothing_cannot_be_cached() {
+        for (is_enabled, url) in [
+            (cfg!(feature = "mysql"), "mysql://host/app"),
+            (cfg!(feature = "sqlite"), "sqlite:a.db"),
+        ] {
+            if is_enabled {
+                let message = refusal(&in_front_of_sql(&format!("url = \"{url}\"")));
+                for word in ["field: stores.front.shared", "value: \"sessions\"", "PostgreSQL"] {
+                    assert!(message.contains(word), "{message} lacks {word}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_mistake_in_either_store_is_told_as_its_own() {
         let text = layered("shared = \"back\"");

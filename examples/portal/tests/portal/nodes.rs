@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::client::Client;
 use crate::configured::Configured;
+use crate::patience::until_loaded;
 
 const TASKS: usize = 64;
 const INCREMENTS: usize = 20;
@@ -87,6 +88,40 @@ pub(crate) async fn a_log_out_holds_on_both(config: &str) {
             answer.expect_error(401, "session_gone").expect_cleared();
         }
         on_b.get("/api/me").await.expect_error(401, "no_session");
+    }
+}
+
+/// Slow requests on one portal have read their sessions, and then everybody signs out on the other one:
+/// nothing of what they have left to write brings a session back.
+pub(crate) async fn slow_requests_bring_nobody_back(config: &str) {
+    const PEOPLE: usize = 8;
+    let [a, b] = two_portals(config).await;
+    let mut people = Vec::with_capacity(PEOPLE);
+    for number in 0..PEOPLE {
+        people.push(a.portal.signed_in(&format!("u{number}")).await);
+    }
+    let mut writing = JoinSet::new();
+    for mut slow in people.clone() {
+        writing.spawn(async move {
+            slow.post_json("/api/slow?name=late&ms=2000", &json!("written")).await
+        });
+    }
+    until_loaded(&mut a.portal.client(), PEOPLE).await;
+    for on_a in &people {
+        same_person(on_a, &b).post("/api/logout").await.expect(204).expect_cleared();
+    }
+    while let Some(written) = writing.join_next().await {
+        written.expect("an answer").expect_error(401, "session_gone").expect_cleared();
+    }
+
+    for (number, on_a) in people.iter().enumerate() {
+        for configured in [&a, &b] {
+            let mut again = same_person(on_a, configured);
+            again.get("/api/me").await.expect_error(401, "no_session");
+        }
+        let mut next = b.portal.signed_in(&format!("u{number}")).await;
+        let devices = next.get("/api/devices").await.expect(200).json();
+        assert_eq!(devices.as_array().map(Vec::len), Some(1), "{devices}");
     }
 }
 

@@ -121,7 +121,7 @@ async fn an_sqlite_file_that_is_written_is_waited_for() {
     for_ms(50).await;
     other.release().await;
     // Behind whatever might still be going on.
-    store.create(&sample::key(), &record).await.unwrap();
+    patient.create(&sample::key(), &record).await.unwrap();
     let loaded = store.load(&absent, Load::default()).await.unwrap();
     assert!(matches!(loaded, Loaded::Absent), "written all the same: {loaded:?}");
 }

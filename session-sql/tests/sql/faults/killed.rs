@@ -29,12 +29,12 @@ pub(super) async fn check_terminated(server: &impl Server, namespace: &str) {
     let sessions = Sessions::create_patiently(&store).await;
     for _ in 0..3 {
         sessions.assert_at_full_capacity(server, namespace).await;
-        assert_eq!(server.terminate().await, CONNECTIONS);
+        terminate(server).await;
         assert_eq!(sessions.load_some(CONNECTIONS).await, CONNECTIONS);
     }
     for _ in 0..3 {
         sessions.assert_at_full_capacity(server, namespace).await;
-        assert_eq!(server.terminate().await, CONNECTIONS);
+        terminate(server).await;
         // The first that fails tells of the others.
         let mut failed = 0;
         for _ in 0..2 * CONNECTIONS {
@@ -47,11 +47,17 @@ pub(super) async fn check_terminated(server: &impl Server, namespace: &str) {
         assert!(failed <= 1, "{failed} writes failed");
     }
     sessions.assert_at_full_capacity(server, namespace).await;
-    assert_eq!(server.terminate().await, CONNECTIONS);
+    terminate(server).await;
     // After a rest a connection is asked for a sign of life, and none fails.
     for_ms(REST).await;
     sessions.store.create(&sample::key(), &owned("rested")).await.unwrap();
     sessions.assert_recovered(server, namespace).await;
+}
+
+/// All that the pool has, and perhaps one that was given up and has not been closed yet.
+async fn terminate(server: &impl Server) {
+    let terminated = server.terminate().await;
+    assert!(terminated >= CONNECTIONS, "{terminated} connections");
 }
 
 pub(super) async fn check_killed(server: &impl Server, namespace: &str) {

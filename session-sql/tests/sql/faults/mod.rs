@@ -25,12 +25,12 @@ use crate::fixture;
 
 pub(crate) use self::patience::until;
 
-/// T: how long a call takes, at most.
-const DEADLINE: Duration = Duration::from_millis(500);
-/// By how much a busy machine may be late.
-const SLACK: Duration = Duration::from_millis(300);
+/// T: how long a call takes, at most. Shorter than the second for which MySQL waits for a lock.
+const DEADLINE: Duration = Duration::from_millis(800);
+/// By how much a busy machine may be late, of the time in which it serves the test at all.
+const SLACK: Duration = Duration::from_millis(500);
 /// How long after a fault all is well again, at most.
-const RECOVERY: Duration = Duration::from_secs(1);
+const RECOVERY: Duration = Duration::from_secs(2);
 /// How long to wait for what has nothing to do with the store.
 const LONG: Duration = Duration::from_secs(20);
 /// After so many ms without use, a connection is no longer trusted.

@@ -120,8 +120,8 @@ async fn a_conflict_is_told_within_one_deadline() {
         let replaced = store.replace(&key, &record, stale).await.unwrap();
         assert!(matches!(replaced, Replaced::Conflict(_)), "{replaced:?}");
     }
-    // Four fifths of a deadline for each statement.
-    fixture.proxy.set(Fault::Delay(DEADLINE.mul_f64(0.4))).await;
+    // Three fifths of a deadline for each statement.
+    fixture.proxy.set(Fault::Delay(DEADLINE.mul_f64(0.3))).await;
     store.load(&key, Load::default()).await.unwrap();
     assert_refused(store.replace(&key, &record, stale).await, ErrorKind::Timeout, None);
 }

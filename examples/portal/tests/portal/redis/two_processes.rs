@@ -18,6 +18,12 @@ async fn who_signs_out_on_one_is_refused_by_the_other_at_once() {
 }
 
 #[tokio::test]
+async fn slow_requests_bring_nobody_back() {
+    let redis = Redis::start().await;
+    nodes::slow_requests_bring_nobody_back(&config_for(&redis)).await;
+}
+
+#[tokio::test]
 async fn devices_are_those_of_both() {
     let redis = Redis::start().await;
     nodes::devices_are_those_of_both(&config_for(&redis)).await;

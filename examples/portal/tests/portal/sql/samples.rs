@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use session_testkit::servers::Postgres;
+use session_testkit::servers::{MariaDb, Postgres};
 
 use crate::configured::{Configured, until_ready};
 use crate::process::{DEADLINE, Directory, Portal, command, run};
@@ -51,6 +51,18 @@ async fn the_sample_of_postgres_works_as_it_stands() {
     until_ready(&configured.portal, DEADLINE).await;
     let mut client = configured.portal.signed_in("u1001").await;
     crate::layered::until_local(&mut client).await;
+    client.post("/api/logout").await.expect(204);
+    client.get("/api/me").await.expect_error(401, "no_session");
+}
+
+#[tokio::test]
+async fn the_sample_of_mysql_works_as_it_stands() {
+    let mariadb = MariaDb::start().await;
+    let sample = include_str!("../../../mysql.toml");
+    let configured = Configured::start_with(sample, &[("DATABASE_URL", &mariadb.url())]).await;
+    until_ready(&configured.portal, DEADLINE).await;
+    let mut client = configured.portal.signed_in("u1001").await;
+    client.get("/api/me").await.expect(200);
     client.post("/api/logout").await.expect(204);
     client.get("/api/me").await.expect_error(401, "no_session");
 }
