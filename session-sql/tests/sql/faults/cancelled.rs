@@ -15,6 +15,7 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 
 use super::calls::{FIRST, Sessions, Targets, is_owned, owned};
+use super::patience::Stopwatch;
 use super::server::Server;
 use super::{CONNECTIONS, LONG, builder, open, until};
 use crate::fixture;
@@ -232,9 +233,9 @@ async fn end_runtime<S: Server>(server: &S) {
     runtime.spawn(sessions.touches(CONNECTIONS));
     until("the calls to wait for the lock", LONG, async || server.count(S::WAITING).await > 0)
         .await;
-    let start = Instant::now();
+    let watch = Stopwatch::start();
     tokio::task::spawn_blocking(move || runtime.shutdown_timeout(LONG)).await.unwrap();
-    assert!(start.elapsed() < Duration::from_secs(1), "it took {:?}", start.elapsed());
+    assert!(watch.elapsed() < Duration::from_secs(1), "it took {:?}", watch.elapsed());
     lock.release().await;
     sessions.assert_recovered(server, "ended").await;
 }

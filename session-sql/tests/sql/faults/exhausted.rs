@@ -5,7 +5,7 @@ use session_testkit::servers::Postgres;
 
 use super::calls::{Sessions, Targets, assert_failed, assert_refused};
 use super::server::Server;
-use super::{CONNECTIONS, DEADLINE, LONG, builder, open, until};
+use super::{DEADLINE, LONG, builder, open, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exhausted_pool_costs_each_call_a_deadline_and_is_full_again() {
@@ -23,8 +23,7 @@ pub(super) async fn check(server: &impl Server, namespace: &str) {
 async fn exhaust(server: &impl Server, namespace: &str, sessions: &Sessions) {
     let targets = Targets::create(&sessions.store).await;
     let lock = server.lock(namespace).await;
-    let touches = tokio::spawn(sessions.touches(CONNECTIONS));
-    server.waiting(CONNECTIONS).await;
+    let touches = sessions.wait_on_all(server).await;
     // They wait for a connection, until those before them have used up their time.
     let answers = targets.write_all().await;
     let waited: Vec<_> = answers.into_iter().filter(|answered| answered.call != "create").collect();

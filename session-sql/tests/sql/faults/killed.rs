@@ -12,7 +12,7 @@ use session_testkit::servers::Postgres;
 use super::calls::{Sessions, Targets, assert_failed, is_owned, owned};
 use super::patience::for_ms;
 use super::server::Server;
-use super::{CONNECTIONS, RECOVERY, REST, SLACK, open, until};
+use super::{CONNECTIONS, RECOVERY, REST, SLACK, open, open_patient, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_the_server_closes_cost_one_write_at_most() {
@@ -25,7 +25,8 @@ async fn a_killed_server_is_found_dead_at_once_and_has_lost_nothing() {
 }
 
 pub(super) async fn check_terminated(server: &impl Server, namespace: &str) {
-    let sessions = Sessions::create(&open(&server.url(), namespace)).await;
+    let store = open_patient(&server.url(), namespace);
+    let sessions = Sessions::create_patiently(&store).await;
     for _ in 0..3 {
         sessions.assert_at_full_capacity(server, namespace).await;
         terminate(server).await;

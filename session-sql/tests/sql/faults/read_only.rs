@@ -6,7 +6,8 @@ use session_testkit::servers::Postgres;
 
 use super::calls::{Sessions, Targets, assert_failed, assert_refused};
 use super::server::Server;
-use super::{LONG, RECOVERY, SLACK, open, until};
+use super::{LONG, RECOVERY, open_patient, until};
+use crate::fixture::TIMEOUT;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_only_server_is_told_of_and_left() {
@@ -14,10 +15,10 @@ async fn a_read_only_server_is_told_of_and_left() {
 }
 
 pub(super) async fn check<S: Server>(server: &S, namespace: &str, code: &str) {
-    let store = open(&server.url(), namespace);
-    let sessions = Sessions::create(&store).await;
+    let store = open_patient(&server.url(), namespace);
+    let sessions = Sessions::create_patiently(&store).await;
     sessions.assert_at_full_capacity(server, namespace).await;
-    let fresh = open(&server.url(), namespace);
+    let fresh = open_patient(&server.url(), namespace);
     let targets = Targets::create(&store).await;
     server.read_only(true).await;
     assert_writes_are_refused(&targets, code).await;
@@ -43,7 +44,7 @@ pub(super) async fn check<S: Server>(server: &S, namespace: &str, code: &str) {
 async fn assert_writes_are_refused(targets: &Targets, code: &str) {
     let answers = targets.write_each().await;
     // Two attempts, and no waiting.
-    assert_failed(&answers, &[ErrorKind::Unavailable], SLACK);
+    assert_failed(&answers, &[ErrorKind::Unavailable], TIMEOUT / 4);
     for answered in answers {
         assert_refused(answered.answer, ErrorKind::Unavailable, Some(code));
     }
