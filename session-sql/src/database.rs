@@ -44,7 +44,8 @@ impl Database {
     /// # Errors
     ///
     /// [`ErrorKind::Misconfigured`] if it is none, if its scheme is not known or not compiled in,
-    /// or if it asks for TLS without the feature `tls`. No error tells what is in the URL.
+    /// if a parameter is none that `sqlx` knows, or if it asks for TLS without the feature `tls`.
+    /// No error tells what is in the URL.
     pub fn parse(url: &str) -> Result<Self, Error> {
         let (scheme, _) = url.split_once(':').ok_or_else(|| wrong(NO_URL))?;
         match scheme {
@@ -95,8 +96,12 @@ impl fmt::Debug for Database {
 
 #[cfg(feature = "postgres")]
 fn postgres(url: &str) -> Result<Database, Error> {
+    use sqlx::ConnectOptions as _;
     use sqlx::postgres::{PgConnectOptions, PgSslMode};
-    let options: PgConnectOptions = url.parse().map_err(|_| wrong(NO_URL))?;
+    let url = with_known_parameters(url, |name| {
+        POSTGRES_PARAMETERS.contains(&name) || name.starts_with("options[")
+    })?;
+    let options = PgConnectOptions::from_url(&url).map_err(|_| wrong(NO_URL))?;
     let demands = !matches!(
         options.get_ssl_mode(),
         PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer
@@ -112,8 +117,10 @@ fn postgres(_: &str) -> Result<Database, Error> {
 
 #[cfg(feature = "mysql")]
 fn mysql(url: &str) -> Result<Database, Error> {
+    use sqlx::ConnectOptions as _;
     use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
-    let options: MySqlConnectOptions = url.parse().map_err(|_| wrong(NO_URL))?;
+    let url = with_known_parameters(url, |name| MYSQL_PARAMETERS.contains(&name))?;
+    let options = MySqlConnectOptions::from_url(&url).map_err(|_| wrong(NO_URL))?;
     let demands =
         !matches!(options.get_ssl_mode(), MySqlSslMode::Disabled | MySqlSslMode::Preferred);
     check_tls(demands)?;
@@ -141,6 +148,58 @@ fn sqlite(url: &str) -> Result<Database, Error> {
 #[cfg(not(feature = "sqlite"))]
 fn sqlite(_: &str) -> Result<Database, Error> {
     Err(needs_feature("sqlite"))
+}
+
+#[cfg(feature = "postgres")]
+const POSTGRES_PARAMETERS: &[&str] = &[
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "ssl-root-cert",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "statement-cache-capacity",
+    "user",
+];
+
+#[cfg(feature = "mysql")]
+const MYSQL_PARAMETERS: &[&str] = &[
+    "charset",
+    "collation",
+    "socket",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "sslca",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "statement-cache-capacity",
+    "time-zone",
+    "timezone",
+];
+
+/// A URL whose parameters are all known: `sqlx` leaves others out, and logs what they say, which may
+/// be a password with its name mistyped.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn with_known_parameters(url: &str, is_known: impl Fn(&str) -> bool) -> Result<url::Url, Error> {
+    let url = url::Url::parse(url).map_err(|_| wrong(NO_URL))?;
+    if url.query_pairs().all(|(name, _)| is_known(&name)) {
+        Ok(url)
+    } else {
+        Err(wrong("a parameter of this URL is none that its database knows"))
+    }
 }
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -177,7 +236,11 @@ mod tests {
             "http://hunter2/",
             "postgres://u:hunter2@h:99999999/",
             "postgres://u:hunter2@h/?sslmode=hunter2",
+            "postgres://u@h/d?passwort=hunter2",
+            "postgres://u@h/d?sslmode=disable&hunter2",
             "mysql://u:hunter2@h:port/",
+            "mysql://u@h/d?passwort=hunter2",
+            "mysql://u@h/d?password=hunter2",
             "sqlite://a.db?mode=hunter2",
             "sqlite::memory:",
             "sqlite://:memory:",
@@ -188,6 +251,48 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Misconfigured, "{url}");
             assert_eq!(error.context("field"), Some("url"), "{url}");
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{url}");
+        }
+    }
+
+    #[test]
+    #[cfg(all(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+    fn parameters_are_those_that_sqlx_knows() {
+        for name in POSTGRES_PARAMETERS {
+            let value = if name.contains("mode") { "prefer" } else { "1" };
+            let value = if *name == "hostaddr" { "::1" } else { value };
+            let url = format!("postgres://h/d?{name}={value}");
+            Database::parse(&url).unwrap();
+            assert!(!said_of(&url).contains("unrecognized"), "{url}");
+        }
+        Database::parse("postgres://h/d?options[search_path]=sessions").unwrap();
+        for name in MYSQL_PARAMETERS {
+            let value = if name.contains("mode") { "preferred" } else { "1" };
+            Database::parse(&format!("mysql://h/d?{name}={value}")).unwrap();
+        }
+    }
+
+    /// What is said while a URL is read, as the most talkative of subscribers writes it.
+    fn said_of(url: &str) -> String {
+        let written = tempfile::NamedTempFile::new().unwrap();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(std::sync::Mutex::new(written.reopen().unwrap()))
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::trace!("reading");
+            let _ = Database::parse(url);
+        });
+        std::fs::read_to_string(written.path()).unwrap()
+    }
+
+    #[test]
+    fn what_a_url_says_is_not_logged() {
+        for scheme in ["postgres", "mysql", "sqlite"] {
+            for query in ["passwort=hunter2", "sslmode=hunter2", "options=x&hunter2=1"] {
+                let said = said_of(&format!("{scheme}://u:hunter2@h/d?{query}"));
+                assert!(said.contains("reading"), "{said}");
+                assert!(!said.contains("hunter2"), "{said}");
+            }
         }
     }
 
