@@ -30,7 +30,7 @@ const DEADLINE: Duration = Duration::from_millis(800);
 /// By how much a busy machine may be late, of the time in which it serves the test at all.
 const SLACK: Duration = Duration::from_millis(500);
 /// How long after a fault all is well again, at most.
-const RECOVERY: Duration = Duration::from_secs(2);
+const RECOVERY: Duration = Duration::from_secs(1);
 /// How long to wait for what has nothing to do with the store.
 const LONG: Duration = Duration::from_secs(20);
 /// After so many ms without use, a connection is no longer trusted.
