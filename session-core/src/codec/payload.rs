@@ -35,6 +35,7 @@ use crate::fields::Fields;
 use crate::key::Key;
 use crate::namespace::Namespace;
 use crate::record::{FormatId, Payload};
+use crate::sessions::fixed;
 
 const VERSION: u8 = 1;
 const COMPRESSED: u8 = 1;
@@ -97,6 +98,36 @@ impl PayloadFormat {
         entropy: Arc<dyn crate::clock::Entropy>,
     ) -> Self {
         Self { seal: Some(Seal::new(keys, entropy)), ..self }
+    }
+
+    /// Takes over from another format, which has written what there is.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Misconfigured`] if it would encode values otherwise, which requests under way
+    /// hand to each other, or if it would refuse what is sealed, or is not.
+    pub(crate) fn succeed(&mut self, earlier: &Self) -> Result<(), Error> {
+        if self.codec.id() != earlier.codec.id() {
+            return Err(fixed("codec", self.codec.id()));
+        }
+        if self.seal.is_some() != earlier.seal.is_some() {
+            return Err(fixed("encrypt", self.seal.is_some()));
+        }
+        if self.reads_as(earlier) {
+            // What the earlier one has decoded need not be decoded again.
+            self.id = earlier.id;
+        }
+        Ok(())
+    }
+
+    /// Whether the two accept the same payloads.
+    fn reads_as(&self, other: &Self) -> bool {
+        let readers = |format: &Self| {
+            let ids = format.readers.iter().map(|reader| reader.id());
+            ids.collect::<Vec<_>>()
+        };
+        let keys = |format: &Self| format.seal.as_ref().map(Seal::key_ids);
+        self.limits == other.limits && readers(self) == readers(other) && keys(self) == keys(other)
     }
 
     /// The codec that values are encoded with, in all fields that [`decode`](Self::decode)

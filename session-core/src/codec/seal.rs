@@ -48,6 +48,11 @@ impl Seal {
         Self { keys, entropy }
     }
 
+    /// Which keys open here.
+    pub(super) fn key_ids(&self) -> Vec<[u8; 4]> {
+        self.keys.iter().map(|key| key.id).collect()
+    }
+
     /// Appends `plain`, sealed together with `context`, to `stored`.
     pub(super) fn seal(
         &self,

@@ -16,7 +16,7 @@ use crate::fields::Fields;
 use crate::key::Key;
 use crate::plan::{StoreCall, TransportChange, plan};
 use crate::record::{Record, Revision};
-use crate::sessions::{Sessions, Turn, Written};
+use crate::sessions::{Sessions, Settings, Turn, Written};
 use crate::store::{Created, Replaced, Touch, Touched};
 use crate::token::Token;
 
@@ -100,14 +100,19 @@ impl<'a> Attempt<'a> {
         self.session.sessions()
     }
 
+    fn settings(&self) -> &'a Settings {
+        self.session.settings()
+    }
+
     /// Does what the plan says, again after each conflict, a bounded number of times.
     async fn write(&mut self) -> Result<TransportChange, Error> {
-        let sessions = self.sessions();
+        let (sessions, settings) = (self.sessions(), self.settings());
+        let max_attempts = settings.policy().max_attempts;
         let mut turn = None;
         let mut attempt = 0;
-        while attempt < sessions.policy().max_attempts {
+        while attempt < max_attempts {
             let now = sessions.clock().now();
-            let (call, change) = sessions.plan(&self.base, &self.pending, now);
+            let (call, change) = settings.plan(&self.base, &self.pending, now);
             self.check_that_the_client_can_be_told(change)?;
             let done = match (call, self.base.live().cloned()) {
                 (StoreCall::None, _) => true,
@@ -145,7 +150,7 @@ impl<'a> Attempt<'a> {
             attempt += 1;
         }
         Err(Error::new(ErrorKind::Conflict, "other requests kept writing to this session")
-            .with("attempts", sessions.policy().max_attempts))
+            .with("attempts", max_attempts))
     }
 
     /// Goes on from what the writer before has written, if that is news.
@@ -217,7 +222,8 @@ impl<'a> Attempt<'a> {
                 Ok(true)
             }
             Replaced::Conflict(current) => {
-                self.base = Base::Live(sessions.live(live.token.clone(), live.key, current)?);
+                let current = self.settings().live(live.token.clone(), live.key, current)?;
+                self.base = Base::Live(current);
                 Ok(false)
             }
             Replaced::Gone => {
@@ -246,7 +252,7 @@ impl<'a> Attempt<'a> {
     /// nothing: the next one touches again.
     async fn touch(&mut self, live: Live, now: Timestamp) -> TransportChange {
         let sessions = self.sessions();
-        let timeouts = live.record.timeouts_or(sessions.policy().timeouts);
+        let timeouts = live.record.timeouts_or(self.settings().policy().timeouts);
         let idle_deadline = timeouts.idle_deadline(now, live.record.absolute_deadline);
         let touch = Touch { key: live.key, idle_deadline };
         match sessions.store().touch(&[touch]).await.as_deref() {
@@ -355,11 +361,10 @@ impl From<&Live> for Written {
     }
 }
 
-impl Sessions {
+impl Settings {
     fn plan(&self, base: &Base, pending: &Pending, now: Timestamp) -> (StoreCall, TransportChange) {
-        let arrived =
-            base.arrived(|live| self.policy().is_touch_due(&live.record, live.idle_deadline, now));
-        plan(arrived, pending.intent(base))
+        let due = |live: &Live| self.policy().is_touch_due(&live.record, live.idle_deadline, now);
+        plan(base.arrived(due), pending.intent(base))
     }
 }
 
@@ -383,7 +388,7 @@ impl Session {
         let turn = self.0.committing.try_acquire().ok()?;
         let mut state = self.state();
         let now = self.sessions().clock().now();
-        let (call, change) = self.sessions().plan(&state.base, &state.pending, now);
+        let (call, change) = self.settings().plan(&state.base, &state.pending, now);
         if call != StoreCall::None {
             return None;
         }

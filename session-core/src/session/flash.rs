@@ -61,19 +61,19 @@ impl Session {
         if taken.is_empty() {
             return Ok(taken);
         }
-        let (sessions, seen) = (self.sessions().clone(), taken.clone());
+        let (settings, seen) = (self.settings_shared(), taken.clone());
         self.push_update(
             FIELD.into(),
             Arc::new(move |present| {
                 let Some(present) = present else { return Ok(None) };
-                let mut left: Vec<Flash> = codec::decode(sessions.codec(), present)?;
+                let mut left: Vec<Flash> = codec::decode(settings.codec(), present)?;
                 for flash in &seen {
                     if let Some(at) = left.iter().position(|candidate| candidate == flash) {
                         left.remove(at);
                     }
                 }
                 let some = !left.is_empty();
-                some.then(|| encode(&sessions, FIELD, &left)).transpose()
+                some.then(|| encode(&settings, FIELD, &left)).transpose()
             }),
         )?;
         Ok(taken)

@@ -11,7 +11,7 @@ use super::{Session, State, commit};
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
 use crate::plan::TransportChange;
-use crate::sessions::Sessions;
+use crate::sessions::{Sessions, Settings};
 use crate::store::{Consistency, Load, Loaded, Source};
 use crate::transport::Presented;
 
@@ -29,6 +29,7 @@ pub struct LazySession {
 
 struct Lazy {
     sessions: Sessions,
+    settings: Arc<Settings>,
     presented: Presented,
     session: OnceCell<Session>,
     /// The response has begun. A session that is loaded later has to know.
@@ -48,9 +49,9 @@ pub struct Finished {
 }
 
 impl LazySession {
-    pub(crate) fn new(sessions: Sessions, presented: Presented) -> Self {
+    pub(crate) fn new(sessions: Sessions, settings: Arc<Settings>, presented: Presented) -> Self {
         let (session, responded) = (OnceCell::new(), AtomicBool::new(false));
-        let lazy = Arc::new(Lazy { sessions, presented, session, responded });
+        let lazy = Arc::new(Lazy { sessions, settings, presented, session, responded });
         Self { lazy, consistency: Consistency::default() }
     }
 
@@ -81,7 +82,8 @@ impl LazySession {
         let load = || async {
             let (base, source) =
                 self.read(consistency).await.map_err(|error| error.during("load"))?;
-            Ok(Session::open(self.lazy.sessions.clone(), base, source))
+            let Lazy { sessions, settings, presented: _, session: _, responded: _ } = &*self.lazy;
+            Ok(Session::open(sessions.clone(), Arc::clone(settings), base, source))
         };
         let session = self.lazy.session.get_or_try_init(load).await?;
         if self.lazy.responded.load(Ordering::SeqCst) {
@@ -101,18 +103,18 @@ impl LazySession {
     }
 
     async fn read(&self, consistency: Consistency) -> Result<(Base, Option<Source>), Error> {
-        let Lazy { sessions, presented, session: _, responded: _ } = &*self.lazy;
+        let Lazy { sessions, settings, presented, session: _, responded: _ } = &*self.lazy;
         let token = match presented {
             Presented::Nothing => return Ok((Base::Nothing, None)),
             Presented::Malformed => return Ok((Base::Dead, None)),
-            Presented::Value(value) => sessions.transport().read(value),
+            Presented::Value(value) => settings.transport().read(value),
         };
         let Some(token) = token else { return Ok((Base::Dead, None)) };
         let key = Key::of(&token, sessions.namespace());
         let loaded = sessions.store().load(&key, Load::default().consistency(consistency)).await;
         let live = match loaded {
             Ok(Loaded::Found { record, source }) => {
-                sessions.live(token, key, record).map(|live| (Base::Live(live), Some(source)))
+                settings.live(token, key, record).map(|live| (Base::Live(live), Some(source)))
             }
             Ok(Loaded::Absent) => Ok((Base::Dead, None)),
             Ok(Loaded::Unchanged { .. }) => {
@@ -167,19 +169,17 @@ impl LazySession {
             (None, Some(lost)) if !refused => Some(lost.to_error()),
             _ => None,
         };
-        let header = self.lazy.sessions.response_value(&state);
+        let header = self.response_value(&state);
         Finished { used: true, header, error }
     }
-}
 
-impl Sessions {
     fn response_value(&self, state: &State) -> Option<String> {
-        let transport = self.transport();
+        let transport = self.lazy.settings.transport();
         match (state.transport, state.base.live()) {
             (TransportChange::Keep, _) => None,
             (TransportChange::Clear, _) => Some(transport.clear()),
             (change @ (TransportChange::Set | TransportChange::Refresh), Some(live)) => {
-                let remaining = live.idle_deadline.since(self.clock().now());
+                let remaining = live.idle_deadline.since(self.sessions().clock().now());
                 let max_age = transport.max_age(remaining, live.record.timeouts.is_some());
                 let needed = change == TransportChange::Set || max_age.is_some();
                 needed.then(|| transport.set(&live.token, max_age))

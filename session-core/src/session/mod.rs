@@ -27,7 +27,7 @@ use crate::codec;
 use crate::error::{Error, ErrorKind};
 use crate::fields::Field;
 use crate::key::Key;
-use crate::sessions::{Handle, Sessions};
+use crate::sessions::{Handle, Sessions, Settings};
 use crate::store::Source;
 use crate::subject::{Device, Subject};
 use crate::sync::lock;
@@ -59,6 +59,7 @@ pub struct Session(Arc<Inner>);
 
 struct Inner {
     sessions: Sessions,
+    settings: Arc<Settings>,
     source: Option<Source>,
     state: Mutex<State>,
     /// One commit at a time, however many clones ask for one.
@@ -117,7 +118,7 @@ impl Session {
     /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) if it alone is over the limit for all.
     pub fn insert<T: Serialize>(&self, field: impl FieldName<T>, value: &T) -> Result<(), Error> {
         let name = field.field_name();
-        let value = encode(&self.0.sessions, name, value)
+        let value = encode(&self.0.settings, name, value)
             .map_err(|error| error.during("insert").with("field", name))?;
         self.state().push(Operation::Insert(name.into(), value));
         Ok(())
@@ -161,7 +162,7 @@ impl Session {
         F: Fn(Option<T>) -> T + Send + Sync + 'static,
     {
         let name: Name = field.field_name().into();
-        let (recompute, last) = remembering(self.sessions(), &name, change);
+        let (recompute, last) = remembering(self.settings_shared(), &name, change);
         self.push_update(name, recompute).map_err(|error| error.during("update"))?;
         lock(&last).take().ok_or_else(computed_nothing)
     }
@@ -181,7 +182,7 @@ impl Session {
         F: Fn(Option<T>) -> T + Send + Sync + 'static,
     {
         let name: Name = field.field_name().into();
-        let (recompute, last) = remembering(self.sessions(), &name, change);
+        let (recompute, last) = remembering(self.settings_shared(), &name, change);
         self.push_update(name, Arc::clone(&recompute)).map_err(|error| error.during("update"))?;
         if let Err(error) = self.commit().await {
             self.withdraw(&recompute);
@@ -352,7 +353,7 @@ impl Session {
 
     /// The timeouts in force: the session's own, else the application's.
     pub fn timeouts(&self) -> Timeouts {
-        self.state().timeouts().unwrap_or(self.0.sessions.policy().timeouts)
+        self.state().timeouts().unwrap_or(self.0.settings.policy().timeouts)
     }
 
     /// The public name of the session in its subject's list, once it is stored.
@@ -396,9 +397,15 @@ impl Session {
 }
 
 impl Session {
-    fn open(sessions: Sessions, base: Base, source: Option<Source>) -> Self {
+    fn open(
+        sessions: Sessions,
+        settings: Arc<Settings>,
+        base: Base,
+        source: Option<Source>,
+    ) -> Self {
         Self(Arc::new(Inner {
             sessions,
+            settings,
             source,
             state: Mutex::new(State::new(base)),
             committing: Semaphore::const_new(1),
@@ -419,7 +426,15 @@ impl Session {
     }
 
     fn codec(&self) -> &dyn codec::Codec {
-        self.0.sessions.codec()
+        self.0.settings.codec()
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    fn settings_shared(&self) -> Arc<Settings> {
+        Arc::clone(&self.0.settings)
     }
 }
 
@@ -436,7 +451,7 @@ impl fmt::Debug for Session {
 
 /// Wraps a typed closure as one over encoded values, and keeps what it computed last.
 fn remembering<T, F>(
-    sessions: &Sessions,
+    settings: Arc<Settings>,
     name: &Name,
     change: F,
 ) -> (Recompute, Arc<Mutex<Option<T>>>)
@@ -446,11 +461,11 @@ where
 {
     let last = Arc::new(Mutex::new(None));
     let recompute: Recompute = {
-        let (sessions, name, last) = (sessions.clone(), Arc::clone(name), Arc::clone(&last));
+        let (name, last) = (Arc::clone(name), Arc::clone(&last));
         Arc::new(move |present| {
-            let present = present.map(|bytes| codec::decode(sessions.codec(), bytes)).transpose();
+            let present = present.map(|bytes| codec::decode(settings.codec(), bytes)).transpose();
             let value = change(present.map_err(|error| error.with("field", &name))?);
-            let encoded = encode(&sessions, &name, &value)?;
+            let encoded = encode(&settings, &name, &value)?;
             *lock(&last) = Some(value);
             Ok(Some(encoded))
         })
@@ -458,9 +473,9 @@ where
     (recompute, last)
 }
 
-fn encode<T: Serialize>(sessions: &Sessions, name: &str, value: &T) -> Result<Bytes, Error> {
-    let value = codec::encode(sessions.codec(), value)?;
-    sessions.format().limits().check_payload(name.len() + value.len())?;
+fn encode<T: Serialize>(settings: &Settings, name: &str, value: &T) -> Result<Bytes, Error> {
+    let value = codec::encode(settings.codec(), value)?;
+    settings.format().limits().check_payload(name.len() + value.len())?;
     Ok(value.into())
 }
 

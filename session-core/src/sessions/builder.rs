@@ -3,21 +3,25 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use super::turns::Turns;
-use super::{Caching, Policy, SessionLimit, Sessions, Shared};
+use super::{Caching, Policy, SessionLimit, Sessions, Settings, Shared};
 use crate::clock::{Clock, Entropy, OsEntropy, SystemClock};
 use crate::codec::{Codec, Json, Limits, PayloadFormat};
 use crate::error::Error;
 #[cfg(feature = "encrypt")]
 use crate::key_ring::KeyRing;
+use crate::namespace::Namespace;
 use crate::store::Store;
 use crate::timeouts::Timeouts;
 use crate::transport::{SessionCookie, SessionHeader, TransportConfig};
 
 /// Builds [`Sessions`]. What is not set has the default named at each method.
+#[derive(Clone)]
 #[must_use = "nothing happens before `build`"]
 pub struct SessionsBuilder {
-    store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
     namespace: Option<String>,
     transport: TransportConfig,
     codec: Arc<dyn Codec>,
@@ -27,7 +31,7 @@ pub struct SessionsBuilder {
     compress_over: Option<usize>,
     #[cfg(feature = "encrypt")]
     seal: Option<KeyRing>,
-    policy: Policy,
+    pub(super) policy: Policy,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -277,6 +281,41 @@ impl SessionsBuilder {
     /// and the reason, for whatever cannot be right: a cookie that browsers would drop, a name
     /// that does not fit, a part that is none, a limit on sessions that the store cannot count.
     pub fn build(self) -> Result<Sessions, Error> {
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        let entropy = Arc::clone(&self.entropy);
+        let (settings, namespace) = self.settings()?;
+        Ok(Sessions(Arc::new(Shared {
+            store,
+            namespace,
+            headers: settings.transport().header_names(),
+            clock,
+            entropy,
+            turns: Turns::new(),
+            settings: ArcSwap::from_pointee(settings),
+        })))
+    }
+
+    /// The part that a reload replaces, and what the sessions are called.
+    pub(super) fn settings(self) -> Result<(Settings, Namespace), Error> {
+        self.check()?;
+        let (transport, namespace) = self.transport.clone().build(self.namespace.as_deref())?;
+        let mut format =
+            PayloadFormat::new(Arc::clone(&self.codec), namespace.clone(), self.limits);
+        for reader in &self.readers {
+            format = format.reading(Arc::clone(reader))?;
+        }
+        #[cfg(feature = "compress")]
+        if let Some(bytes) = self.compress_over {
+            format = format.compressing_over(bytes);
+        }
+        #[cfg(feature = "encrypt")]
+        if let Some(keys) = &self.seal {
+            format = format.sealing(keys, Arc::clone(&self.entropy));
+        }
+        Ok((Settings::new(transport, format, self), namespace))
+    }
+
+    fn check(&self) -> Result<(), Error> {
         if !(0.0..=1.0).contains(&self.policy.touch_after) {
             let reason = "it is a part of the idle timeout, between 0 and 1";
             return Err(Error::misconfigured("touch_after", self.policy.touch_after, reason));
@@ -290,29 +329,7 @@ impl SessionsBuilder {
                 "this store keeps no index of subjects, so nobody can count their sessions";
             return Err(Error::misconfigured("session_limit", limit.sessions(), reason));
         }
-        let (transport, namespace) = self.transport.build(self.namespace.as_deref())?;
-        let mut format = PayloadFormat::new(self.codec, namespace.clone(), self.limits);
-        for reader in self.readers {
-            format = format.reading(reader)?;
-        }
-        #[cfg(feature = "compress")]
-        if let Some(bytes) = self.compress_over {
-            format = format.compressing_over(bytes);
-        }
-        #[cfg(feature = "encrypt")]
-        if let Some(keys) = &self.seal {
-            format = format.sealing(keys, Arc::clone(&self.entropy));
-        }
-        Ok(Sessions(Arc::new(Shared {
-            store: self.store,
-            namespace,
-            transport,
-            format,
-            policy: self.policy,
-            clock: self.clock,
-            entropy: self.entropy,
-            turns: Turns::new(),
-        })))
+        Ok(())
     }
 }
 

@@ -80,13 +80,11 @@ impl Sessions {
     /// `replaced` is about to end, and so in nobody's way.
     pub(crate) async fn expect_room(
         &self,
+        limit: Option<SessionLimit>,
         subject: &Subject,
         replaced: Option<&Key>,
     ) -> Result<(), Error> {
-        let Some(limit) = self.policy().session_limit.filter(|limit| limit.over == Over::Refuse)
-        else {
-            return Ok(());
-        };
+        let Some(limit) = limit.filter(|limit| limit.over == Over::Refuse) else { return Ok(()) };
         let found = self.find_all(subject).await?;
         let others = found.iter().filter(|(key, _)| Some(key) != replaced);
         if others.count() >= limit.sessions() { Err(limit.reached()) } else { Ok(()) }
@@ -97,8 +95,13 @@ impl Sessions {
     ///
     /// Whoever looks after its own write sees all that were written before. So of any sessions
     /// that are too many, the one written last sees them all.
-    pub(crate) async fn keep_limit(&self, subject: &Subject, own: &Key) -> Result<(), Error> {
-        match self.policy().session_limit {
+    pub(crate) async fn keep_limit(
+        &self,
+        limit: Option<SessionLimit>,
+        subject: &Subject,
+        own: &Key,
+    ) -> Result<(), Error> {
+        match limit {
             None => Ok(()),
             Some(limit @ SessionLimit { over: Over::EvictOldest, .. }) => {
                 self.evict_oldest(subject, own, limit).await

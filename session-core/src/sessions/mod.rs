@@ -3,29 +3,31 @@
 mod builder;
 mod devices;
 mod limit;
+mod settings;
 mod turns;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 pub use self::builder::SessionsBuilder;
 pub use self::devices::{Handle, SessionInfo};
 pub use self::limit::SessionLimit;
 
+pub(crate) use self::settings::Settings;
+
 use self::turns::Turns;
 pub(crate) use self::turns::{Turn, Written};
 use crate::clock::{Clock, Entropy, Timestamp};
-use crate::codec::{Codec, PayloadFormat};
 use crate::error::Error;
-use crate::key::Key;
 use crate::namespace::Namespace;
 use crate::record::Record;
-use crate::session::{LazySession, Live};
+use crate::session::LazySession;
 use crate::store::Store;
 use crate::timeouts::Timeouts;
-use crate::token::Token;
-use crate::transport::Transport;
+use crate::transport::HeaderNames;
 
 /// An application's sessions of one kind: where they are kept, how long they live, how their
 /// tokens travel.
@@ -48,12 +50,11 @@ pub struct Sessions(Arc<Shared>);
 struct Shared {
     store: Arc<dyn Store>,
     namespace: Namespace,
-    transport: Transport,
-    format: PayloadFormat,
-    policy: Policy,
+    headers: HeaderNames,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     turns: Turns,
+    settings: ArcSwap<Settings>,
 }
 
 /// What an application decides about its sessions' lives.
@@ -125,38 +126,39 @@ impl Sessions {
     /// The session of a request. For adapters: `values` are those of the
     /// [request header](Sessions::request_header), in order.
     pub fn open<'a>(&self, values: impl IntoIterator<Item = &'a [u8]>) -> LazySession {
-        let presented = self.0.transport.find(values.into_iter());
-        LazySession::new(self.clone(), presented)
+        let settings = self.0.settings.load_full();
+        let presented = settings.transport().find(values.into_iter());
+        LazySession::new(self.clone(), settings, presented)
     }
 
     /// The one request header that an adapter hands over, in lower case.
     pub fn request_header(&self) -> &str {
-        self.0.transport.request_header()
+        &self.0.headers.request
     }
 
     /// The value of the `Vary` header of responses that used a session: the request header.
     pub fn vary(&self) -> &str {
-        self.0.transport.vary()
+        &self.0.headers.vary
     }
 
     /// The response header that tells the client about its token, in lower case.
     pub fn response_header(&self) -> &str {
-        self.0.transport.response_header()
+        &self.0.headers.response
     }
 
     /// What responses that used a session say to caches.
     pub fn caching(&self) -> Caching {
-        self.0.policy.caching
+        self.0.settings.load().policy().caching
     }
 
     /// The timeouts of sessions that have none of their own.
     pub fn timeouts(&self) -> Timeouts {
-        self.0.policy.timeouts
+        self.0.settings.load().policy().timeouts
     }
 
     /// How many sessions a subject may have at once, if there is a limit.
     pub fn session_limit(&self) -> Option<SessionLimit> {
-        self.0.policy.session_limit
+        self.0.settings.load().policy().session_limit
     }
 
     /// The name that keeps these sessions apart from all others.
@@ -167,6 +169,65 @@ impl Sessions {
     /// Where the sessions are kept.
     pub fn store(&self) -> &dyn Store {
         &*self.0.store
+    }
+
+    /// As [`store`](Sessions::store), to be kept: for a [`builder_shared`](Sessions::builder_shared)
+    /// of other sessions in it, or to [`reload`](Sessions::reload).
+    pub fn store_shared(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.0.store)
+    }
+
+    /// The builder that these sessions are from, to be changed and given to
+    /// [`reload`](Sessions::reload).
+    pub fn rebuild(&self) -> SessionsBuilder {
+        self.0.settings.load().builder.clone()
+    }
+
+    /// Replaces timeouts, limits, key rings and the attributes of the cookie, for all clones.
+    ///
+    /// Requests that have begun keep what they began with; none is dropped, and none sees a part
+    /// of the old and a part of the new. Sessions that are alive keep the absolute deadline that
+    /// they have; their idle deadline follows when they are used. `Max-Age` and the other
+    /// attributes of a cookie follow when it is set anew.
+    ///
+    /// To replace a key, put the new one behind the old one on all nodes, then before it, and
+    /// remove the old one when all that it sealed has ended: a session whose payload is sealed with
+    /// a key that a node does not have ends there. Requests under way count, as nodes of their own.
+    ///
+    /// The clock and the source of randomness stay what they are.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use session_core::{Error, Sessions, Timeouts};
+    /// # use session_memory::MemoryStore;
+    /// # fn main() -> Result<(), Error> {
+    /// let sessions = Sessions::builder(MemoryStore::new()).build()?;
+    /// // Later, and wherever there is a clone of them:
+    /// let shorter = Timeouts::new(Duration::from_secs(600), Duration::from_secs(3600))?;
+    /// sessions.reload(sessions.rebuild().timeouts(shorter))?;
+    /// assert_eq!(sessions.timeouts(), shorter);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Misconfigured`](crate::ErrorKind::Misconfigured) as for
+    /// [`build`](SessionsBuilder::build), and for what cannot change while an application runs,
+    /// since its sessions, or what its clients hold, would be lost: the store, the namespace, the
+    /// codec, whether payloads are encrypted at all, how the token travels, with the cookie's
+    /// name, path, domain, partition and kind of protection. Then everything stays as it was.
+    pub fn reload(&self, builder: SessionsBuilder) -> Result<(), Error> {
+        if !Arc::ptr_eq(&self.0.store, &builder.store) {
+            return Err(fixed("store", "another"));
+        }
+        let (mut settings, namespace) = builder.settings()?;
+        if namespace != self.0.namespace {
+            return Err(fixed("namespace", format_args!("{:?}", namespace.as_str())));
+        }
+        settings.succeed(&self.0.settings.load())?;
+        self.0.settings.store(Arc::new(settings));
+        Ok(())
     }
 
     /// Returns once no node serves a state older than what was acknowledged before the call, even
@@ -193,22 +254,6 @@ impl Sessions {
         self.store().flush().await.map_err(|error| error.during("flush"))
     }
 
-    pub(crate) fn transport(&self) -> &Transport {
-        &self.0.transport
-    }
-
-    pub(crate) fn format(&self) -> &PayloadFormat {
-        &self.0.format
-    }
-
-    pub(crate) fn codec(&self) -> &dyn Codec {
-        self.0.format.codec()
-    }
-
-    pub(crate) fn policy(&self) -> &Policy {
-        &self.0.policy
-    }
-
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.0.clock
     }
@@ -220,32 +265,23 @@ impl Sessions {
     pub(crate) fn turns(&self) -> &Turns {
         &self.0.turns
     }
-
-    /// A record as read, with its fields decoded unless somebody did so before.
-    pub(crate) fn live(&self, token: Token, key: Key, record: Arc<Record>) -> Result<Live, Error> {
-        let fields =
-            record.payload.fields(self.0.format.id(), |bytes| self.0.format.decode(&key, bytes))?;
-        let idle_deadline = record.idle_deadline;
-        Ok(Live { token, key, record, fields, idle_deadline })
-    }
 }
 
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shared {
-            store,
-            namespace,
-            transport: _,
-            format: _,
-            policy,
-            clock: _,
-            entropy: _,
-            turns: _,
-        } = &*self.0;
+        let Shared { store, namespace, headers: _, clock: _, entropy: _, turns: _, settings } =
+            &*self.0;
         f.debug_struct("Sessions")
             .field("namespace", namespace)
             .field("store", store)
-            .field("policy", policy)
+            .field("policy", settings.load().policy())
             .finish_non_exhaustive()
     }
+}
+
+/// What sessions and clients of the application depend on is not for a reload to change.
+pub(crate) fn fixed(field: &'static str, value: impl fmt::Display) -> Error {
+    let reason = "this cannot change while the application runs: restart it, and see in the \
+                  documentation of `Sessions::reload` what is lost";
+    Error::misconfigured(field, value, reason)
 }

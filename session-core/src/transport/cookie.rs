@@ -2,6 +2,7 @@
 
 mod cipher;
 
+use std::mem::discriminant;
 use std::time::Duration;
 
 use cookie::{Cookie, CookieBuilder, Expiration};
@@ -13,6 +14,7 @@ use crate::error::Error;
 #[cfg(feature = "secure-cookies")]
 use crate::key_ring::KeyRing;
 use crate::namespace::Namespace;
+use crate::sessions::fixed;
 use crate::token::Token;
 
 /// Which requests from other sites carry the cookie.
@@ -263,6 +265,39 @@ impl CookieTransport {
             ));
         }
         Ok(Self { cookie, cipher })
+    }
+
+    pub(super) fn succeed(&self, earlier: &Self) -> Result<(), Error> {
+        let SessionCookie {
+            name,
+            path,
+            domain,
+            same_site: _,
+            lifetime: _,
+            secure: _,
+            http_only: _,
+            partitioned,
+            protection,
+        } = &self.cookie;
+        let earlier = &earlier.cookie;
+        // By these a browser tells cookies apart (RFC 6265bis, section 5.7): it would hold two of
+        // the name, and none would be taken for the session's.
+        if *name != earlier.name {
+            return Err(fixed("cookie.name", format_args!("{name:?}")));
+        }
+        if *path != earlier.path {
+            return Err(fixed("cookie.path", format_args!("{path:?}")));
+        }
+        if *domain != earlier.domain {
+            return Err(fixed("cookie.domain", domain.as_deref().unwrap_or("none")));
+        }
+        if *partitioned != earlier.partitioned {
+            return Err(fixed("cookie.partitioned", partitioned));
+        }
+        if discriminant(protection) != discriminant(&earlier.protection) {
+            return Err(fixed("cookie.protection", "another"));
+        }
+        Ok(())
     }
 
     pub(super) fn find<'a>(&self, headers: impl Iterator<Item = &'a [u8]>) -> Presented {

@@ -15,7 +15,7 @@ use crate::error::Error;
 /// let bearer = SessionHeader::bearer();
 /// # let _ = (plain, bearer);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionHeader {
     request: String,
     response: String,

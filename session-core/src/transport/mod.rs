@@ -12,6 +12,7 @@ pub use self::header::SessionHeader;
 use self::cookie::CookieTransport;
 use crate::error::Error;
 use crate::namespace::Namespace;
+use crate::sessions::fixed;
 use crate::token::Token;
 
 /// What of a request may hold a token, not yet looked into.
@@ -90,6 +91,13 @@ impl TransportConfig {
     }
 }
 
+/// The headers by which a token comes and goes, in lower case, and how `Vary` names the first.
+pub(crate) struct HeaderNames {
+    pub(crate) request: Box<str>,
+    pub(crate) vary: Box<str>,
+    pub(crate) response: Box<str>,
+}
+
 /// How a token travels.
 #[derive(Debug)]
 pub(crate) enum Transport {
@@ -98,8 +106,30 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
+    pub(crate) fn header_names(&self) -> HeaderNames {
+        HeaderNames {
+            request: self.request_header().into(),
+            vary: self.vary().into(),
+            response: self.response_header().into(),
+        }
+    }
+
+    /// Takes over from another transport, whose tokens clients hold.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Misconfigured`](crate::ErrorKind::Misconfigured) if it would not find, read or
+    /// remove them.
+    pub(crate) fn succeed(&self, earlier: &Self) -> Result<(), Error> {
+        match (self, earlier) {
+            (Self::Cookie(cookie), Self::Cookie(earlier)) => cookie.succeed(earlier),
+            (Self::Header(header), Self::Header(earlier)) if header == earlier => Ok(()),
+            _ => Err(fixed("transport", "another")),
+        }
+    }
+
     /// The request header that may hold a token, in lower case.
-    pub(crate) fn request_header(&self) -> &str {
+    fn request_header(&self) -> &str {
         match self {
             Self::Cookie(_) => "cookie",
             Self::Header(header) => header.request_header(),
@@ -107,7 +137,7 @@ impl Transport {
     }
 
     /// That header as `Vary` names it.
-    pub(crate) fn vary(&self) -> &str {
+    fn vary(&self) -> &str {
         match self.request_header() {
             "cookie" => "Cookie",
             "authorization" => "Authorization",
@@ -116,7 +146,7 @@ impl Transport {
     }
 
     /// The response header that hands a token over or takes it back, in lower case.
-    pub(crate) fn response_header(&self) -> &str {
+    fn response_header(&self) -> &str {
         match self {
             Self::Cookie(_) => "set-cookie",
             Self::Header(header) => header.response_header(),

@@ -11,6 +11,7 @@ mod lifecycle;
 mod limit;
 mod merging;
 mod plan;
+mod reload;
 mod secrets;
 mod timeouts;
 mod visitor;

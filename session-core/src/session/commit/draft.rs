@@ -13,7 +13,7 @@ use crate::session::state::Pending;
 impl Attempt<'_> {
     /// The record to write, with the log replayed on the base as it now is.
     pub(super) fn draft(&self, key: &Key, now: Timestamp) -> Result<(Record, Arc<Fields>), Error> {
-        let sessions = self.sessions();
+        let settings = self.settings();
         let Pending { log, restart, rotate: _, destroy: _, subject, device, timeouts } =
             &*self.pending;
         let previous = self.base.live().filter(|_| !*restart);
@@ -24,13 +24,13 @@ impl Attempt<'_> {
             }
             _ => {
                 let fields = Arc::new(view.merge(self.base.fields(*restart)));
-                let payload = sessions.format().encode(key, &fields)?;
+                let payload = settings.format().encode(key, &fields)?;
                 (fields, payload)
             }
         };
         let previous = previous.map(|live| &*live.record);
         let own = timeouts.unwrap_or_else(|| previous.and_then(|record| record.timeouts));
-        let in_force = own.unwrap_or(sessions.policy().timeouts);
+        let in_force = own.unwrap_or(settings.policy().timeouts);
         let absolute_deadline = match previous {
             Some(record) if subject.is_none() && timeouts.is_none() => record.absolute_deadline,
             _ => now.plus(in_force.absolute()),

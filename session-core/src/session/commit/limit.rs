@@ -20,7 +20,8 @@ impl Attempt<'_> {
             Base::Unreadable(old) => Some(old),
             Base::Nothing | Base::Live(_) | Base::Dead => None,
         };
-        self.sessions().expect_room(subject, replaced).await?;
+        let limit = self.settings().policy().session_limit;
+        self.sessions().expect_room(limit, subject, replaced).await?;
         Ok(Some(subject.clone()))
     }
 
@@ -33,8 +34,9 @@ impl Attempt<'_> {
     ) -> Result<(), Error> {
         let Some(subject) = newcomer else { return Ok(()) };
         let sessions = self.sessions();
+        let limit = self.settings().policy().session_limit;
         self.in_doubt = true;
-        let mut kept = sessions.keep_limit(&subject, key).await;
+        let mut kept = sessions.keep_limit(limit, &subject, key).await;
         if kept.is_err() {
             self.withdrawn = true;
             if !matches!(self.base, Base::Nothing) {
