@@ -9,3 +9,4 @@ mod outsider;
 mod plans;
 mod purge;
 mod statements;
+mod tls;

@@ -1,7 +1,10 @@
 //! Whom servers run as, and where they keep their files.
 
-use std::os::unix::fs::chown;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::Command;
 use std::{env, fs, io};
 
@@ -43,6 +46,16 @@ impl Account {
         if let Self::Nobody { user, group } = self {
             // With this, our further groups are given up as well.
             command.uid(user).gid(group);
+        }
+    }
+
+    /// A new file that belongs to the account, and that others cannot read.
+    pub(super) fn write(self, path: &Path, text: &str) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(text.as_bytes())?;
+        match self {
+            Self::Own => Ok(()),
+            Self::Nobody { user, group } => chown(path, Some(user), Some(group)),
         }
     }
 

@@ -1,12 +1,15 @@
 //! Certificates of an authority that nobody else trusts.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::{fmt, io};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType,
 };
+
+use super::account::Account;
 
 /// An authority, and what it has certified: a server on 127.0.0.1 and `localhost`, and a client.
 /// All of it is PEM text.
@@ -54,6 +57,18 @@ impl Certificates {
         let (server_cert, server_key) = certify(&authority, ExtendedKeyUsagePurpose::ServerAuth)?;
         let (client_cert, client_key) = certify(&authority, ExtendedKeyUsagePurpose::ClientAuth)?;
         Ok(Self { ca, server_cert, server_key, client_cert, client_key })
+    }
+}
+
+/// The server's certificate and its key, in its folder.
+pub(super) const SERVER_CERT: &str = "server.pem";
+pub(super) const SERVER_KEY: &str = "server.key";
+
+impl Certificates {
+    /// Puts there what a server shows, for nobody else to read.
+    pub(super) fn write_server(&self, account: Account, folder: &Path) -> io::Result<()> {
+        account.write(&folder.join(SERVER_CERT), &self.server_cert)?;
+        account.write(&folder.join(SERVER_KEY), &self.server_key)
     }
 }
 

@@ -7,6 +7,7 @@ use std::{fmt, fs, io};
 use session_core::{OsEntropy, Token};
 
 use super::account::Account;
+use super::certificates::{Certificates, SERVER_CERT, SERVER_KEY};
 use super::client;
 use super::program::Program;
 use super::server::{self, Fixture, POLL, RESPONSE, Server, controls};
@@ -163,6 +164,7 @@ impl Fixture for MariaDb {
 #[derive(Clone, Debug, Default)]
 pub struct MariaDbBuilder {
     lines: Vec<String>,
+    certificates: Option<Certificates>,
 }
 
 impl MariaDbBuilder {
@@ -171,6 +173,13 @@ impl MariaDbBuilder {
     #[must_use]
     pub fn config(mut self, option: &str, value: impl fmt::Display) -> Self {
         self.lines.push(format!("{option}={value}"));
+        self
+    }
+
+    /// Has the server take connections by TLS as well as without, and show this certificate.
+    #[must_use]
+    pub fn tls(mut self, certificates: &Certificates) -> Self {
+        self.certificates = Some(certificates.clone());
         self
     }
 
@@ -199,6 +208,9 @@ impl MariaDbBuilder {
         template::unpack(&program, folder, |folder| steps(account, folder))?;
         fs::write(folder.join(USERS_FILE), users(&password))?;
         fs::write(folder.join(CLIENT_FILE), client_options(folder, &password))?;
+        if let Some(certificates) = &self.certificates {
+            certificates.write_server(account, folder)?;
+        }
         fs::write(folder.join(CONFIG_FILE), self.configuration(&server))?;
         server.process.start()?;
         Ok(MariaDb { server, password })
@@ -223,6 +235,10 @@ impl MariaDbBuilder {
             // Of which there may be little for all the servers of a machine.
             "innodb-use-native-aio=OFF".to_owned(),
         ];
+        if self.certificates.is_some() {
+            lines.push(format!("ssl-cert={folder}/{SERVER_CERT}"));
+            lines.push(format!("ssl-key={folder}/{SERVER_KEY}"));
+        }
         lines.extend(self.lines);
         lines.join("\n") + "\n"
     }

@@ -46,6 +46,7 @@
 //! those who were killed are left behind.
 
 mod account;
+mod certificates;
 mod children;
 mod client;
 mod harness;
@@ -61,8 +62,6 @@ mod template;
 #[cfg(feature = "servers")]
 mod builder;
 #[cfg(feature = "servers")]
-mod certificates;
-#[cfg(feature = "servers")]
 mod cluster;
 #[cfg(feature = "servers")]
 mod nodes;
@@ -71,6 +70,7 @@ mod redis;
 #[cfg(feature = "servers")]
 mod sentinel;
 
+pub use certificates::Certificates;
 pub use harness::ServerHarness;
 pub use mariadb::{MariaDb, MariaDbBuilder};
 pub use pgbouncer::{PgBouncer, PgBouncerBuilder};
@@ -79,7 +79,6 @@ pub use postgres::{Postgres, PostgresBuilder};
 #[cfg(feature = "servers")]
 pub use self::{
     builder::RedisBuilder,
-    certificates::Certificates,
     cluster::{Cluster, ClusterBuilder},
     redis::Redis,
     sentinel::{Sentinel, SentinelBuilder},

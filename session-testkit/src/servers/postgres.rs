@@ -8,6 +8,7 @@ use std::{fmt, fs, io};
 use session_core::{OsEntropy, Token};
 
 use super::account::Account;
+use super::certificates::{Certificates, SERVER_CERT, SERVER_KEY};
 use super::client;
 use super::program::Program;
 use super::server::{self, Fixture, POLL, RESPONSE, Server, controls};
@@ -191,6 +192,7 @@ impl Drop for Postgres {
 #[derive(Clone, Debug, Default)]
 pub struct PostgresBuilder {
     lines: Vec<String>,
+    certificates: Option<Certificates>,
 }
 
 impl PostgresBuilder {
@@ -199,6 +201,13 @@ impl PostgresBuilder {
     #[must_use]
     pub fn config(mut self, parameter: &str, value: impl fmt::Display) -> Self {
         self.lines.push(line(parameter, value));
+        self
+    }
+
+    /// Has the server take connections by TLS as well as without, and show this certificate.
+    #[must_use]
+    pub fn tls(mut self, certificates: &Certificates) -> Self {
+        self.certificates = Some(certificates.clone());
         self
     }
 
@@ -224,6 +233,9 @@ impl PostgresBuilder {
         let arguments = ["-D", "data"].map(str::to_owned).to_vec();
         let server = Server::new("Postgres", program.clone(), arguments)?;
         template::unpack(&program, server.process.folder(), |folder| steps(account, folder))?;
+        if let Some(certificates) = &self.certificates {
+            certificates.write_server(account, server.process.folder())?;
+        }
         fs::write(data(&server).join("postgresql.conf"), self.configuration(&server))?;
         server.process.start()?;
         let password = Token::random(&OsEntropy).map_err(io::Error::other)?.to_text();
@@ -243,6 +255,14 @@ impl PostgresBuilder {
             line("full_page_writes", "off"),
             line("log_line_prefix", "%m [%p] "),
         ];
+        if self.certificates.is_some() {
+            let folder = server.process.folder();
+            lines.extend([
+                line("ssl", "on"),
+                line("ssl_cert_file", folder.join(SERVER_CERT).display()),
+                line("ssl_key_file", folder.join(SERVER_KEY).display()),
+            ]);
+        }
         lines.extend(self.lines);
         lines.join("\n") + "\n"
     }
