@@ -1,6 +1,7 @@
 //! `cargo xtask lint`: every check, each run to its end, and one verdict.
 
 use crate::command::Cmd;
+use crate::features;
 use crate::lean;
 use crate::metadata::{Metadata, Package};
 use crate::msrv;
@@ -24,6 +25,7 @@ pub(crate) fn run() -> Result<(), String> {
     dependencies(&mut report);
     msrv::check(&mut report);
     lean::check(&mut report);
+    features::check(&mut report);
     promises::check(&mut report);
     report.finish()
 }

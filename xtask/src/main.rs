@@ -1,4 +1,5 @@
-//! The development commands: `cargo xtask test`, `cargo xtask lint`, `cargo xtask ci`.
+//! The development commands: `cargo xtask test`, `cargo xtask lint`, `cargo xtask ci`,
+//! `cargo xtask features`.
 
 mod test;
 
@@ -14,6 +15,8 @@ mod rust_version;
 
 mod lean;
 
+mod features;
+
 mod promises;
 
 mod metadata;
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
         Some(Task::Test(arguments)) => test::run(arguments),
         Some(Task::Lint) => lint::run(),
         Some(Task::Ci) => lint::run().and_then(|()| test::run(&[])),
+        Some(Task::Features) => features::run(),
         None => {
             eprint!("{USAGE}");
             return ExitCode::from(2);
@@ -47,6 +51,7 @@ enum Task<'a> {
     Test(&'a [String]),
     Lint,
     Ci,
+    Features,
 }
 
 impl<'a> Task<'a> {
@@ -56,6 +61,7 @@ impl<'a> Task<'a> {
             ("test", rest) => Some(Self::Test(rest)),
             ("lint", []) => Some(Self::Lint),
             ("ci", []) => Some(Self::Ci),
+            ("features", []) => Some(Self::Features),
             _ => None,
         }
     }
@@ -73,6 +79,7 @@ Commands:
                     licences and advisories, the oldest supported Rust, and what
                     a lean build pulls in.
   ci                lint, then test.
+  features          Measure what each feature adds, and tell so in the README.
 ";
 
 #[cfg(test)]
@@ -93,6 +100,7 @@ mod tests {
     fn other_tasks_take_nothing() {
         assert_eq!(Task::parse(&words("lint")), Some(Task::Lint));
         assert_eq!(Task::parse(&words("ci")), Some(Task::Ci));
+        assert_eq!(Task::parse(&words("features")), Some(Task::Features));
         assert_eq!(Task::parse(&words("lint --fix")), None);
     }
 
