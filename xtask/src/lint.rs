@@ -2,6 +2,7 @@
 
 use crate::command::Cmd;
 use crate::features;
+use crate::instructions;
 use crate::lean;
 use crate::metadata::{Metadata, Package};
 use crate::msrv;
@@ -27,6 +28,7 @@ pub(crate) fn run() -> Result<(), String> {
     lean::check(&mut report);
     features::check(&mut report);
     promises::check(&mut report);
+    instructions::check(&mut report);
     report.finish()
 }
 

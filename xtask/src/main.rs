@@ -1,5 +1,5 @@
 //! The development commands: `cargo xtask test`, `cargo xtask lint`, `cargo xtask ci`,
-//! `cargo xtask features`.
+//! `cargo xtask features`, `cargo xtask instructions`.
 
 mod test;
 
@@ -17,6 +17,8 @@ mod lean;
 
 mod features;
 
+mod instructions;
+
 mod promises;
 
 mod metadata;
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Some(Task::Lint) => lint::run(),
         Some(Task::Ci) => lint::run().and_then(|()| test::run(&[])),
         Some(Task::Features) => features::run(),
+        Some(Task::Instructions) => instructions::run(),
         None => {
             eprint!("{USAGE}");
             return ExitCode::from(2);
@@ -52,6 +55,7 @@ enum Task<'a> {
     Lint,
     Ci,
     Features,
+    Instructions,
 }
 
 impl<'a> Task<'a> {
@@ -62,6 +66,7 @@ impl<'a> Task<'a> {
             ("lint", []) => Some(Self::Lint),
             ("ci", []) => Some(Self::Ci),
             ("features", []) => Some(Self::Features),
+            ("instructions", []) => Some(Self::Instructions),
             _ => None,
         }
     }
@@ -76,10 +81,12 @@ Commands:
                     installed, `cargo test` otherwise. `-p <package>` narrows
                     the doctests too.
   lint              Formatting, clippy (each feature alone too), documentation,
-                    licences and advisories, the oldest supported Rust, and what
-                    a lean build pulls in.
+                    licences and advisories, the oldest supported Rust, what a lean
+                    build pulls in, and the instructions of a request.
   ci                lint, then test.
   features          Measure what each feature adds, and tell so in the README.
+  instructions      Count the instructions of whole requests (valgrind must be
+                    installed), and write them down as what lint expects.
 ";
 
 #[cfg(test)]
@@ -101,6 +108,7 @@ mod tests {
         assert_eq!(Task::parse(&words("lint")), Some(Task::Lint));
         assert_eq!(Task::parse(&words("ci")), Some(Task::Ci));
         assert_eq!(Task::parse(&words("features")), Some(Task::Features));
+        assert_eq!(Task::parse(&words("instructions")), Some(Task::Instructions));
         assert_eq!(Task::parse(&words("lint --fix")), None);
     }
 
