@@ -67,6 +67,22 @@ impl Fields {
         self.entries.is_empty()
     }
 
+    /// Copies pairs whose names differ, into memory of just their size.
+    pub(crate) fn of_distinct<'a>(
+        pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
+    ) -> Self {
+        let size = pairs.clone().map(|(name, value)| name.len() + value.len()).sum();
+        let mut bytes = Vec::with_capacity(size);
+        let mut put = |part: &[u8]| {
+            let start = bytes.len() as u32;
+            bytes.extend_from_slice(part);
+            (start, bytes.len() as u32)
+        };
+        let mut entries = Vec::with_capacity(pairs.clone().count());
+        entries.extend(pairs.map(|(name, value)| Entry { name: put(name), value: put(value) }));
+        Self { bytes: bytes.into(), entries: entries.into() }
+    }
+
     /// All names with their encoded values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.entries.iter().map(|entry| {
@@ -74,6 +90,11 @@ impl Fields {
             let name = std::str::from_utf8(self.slice(entry.name)).unwrap_or_default();
             (name, self.slice(entry.value))
         })
+    }
+
+    /// As [`iter`](Self::iter), without a look at the names.
+    pub(crate) fn iter_bytes(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+        self.entries.iter().map(|entry| (self.slice(entry.name), self.slice(entry.value)))
     }
 
     fn slice(&self, (start, end): (u32, u32)) -> &[u8] {

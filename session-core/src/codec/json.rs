@@ -57,7 +57,8 @@ impl Codec for Json {
     }
 
     fn pack(&self, fields: &Fields) -> Result<Vec<u8>, Error> {
-        let size = fields.iter().map(|(name, value)| name.len() + value.len() + 4).sum::<usize>();
+        let size =
+            fields.iter_bytes().map(|(name, value)| name.len() + value.len() + 4).sum::<usize>();
         let mut packed = Vec::with_capacity(size + 2);
         packed.push(b'{');
         for (index, (name, value)) in fields.iter().enumerate() {

@@ -150,13 +150,14 @@ impl View {
 
     /// All fields as they are with the changes.
     pub(super) fn merge(&self, base: &Fields) -> Fields {
-        self.iter(base).collect()
+        Fields::of_distinct(self.iter(base))
     }
 
-    fn iter<'a>(&'a self, base: &'a Fields) -> impl Iterator<Item = (&'a str, &'a [u8])> {
-        let changed = |name: &str| self.values.iter().any(|(known, _)| **known == *name);
-        let kept = base.iter().filter(move |(name, _)| !self.cleared && !changed(name));
-        let put = self.values.iter().filter_map(|(name, value)| Some((&**name, value.as_deref()?)));
+    fn iter<'a>(&'a self, base: &'a Fields) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone {
+        let changed = |name: &[u8]| self.values.iter().any(|(known, _)| known.as_bytes() == name);
+        let kept = base.iter_bytes().filter(move |(name, _)| !self.cleared && !changed(name));
+        let put = self.values.iter();
+        let put = put.filter_map(|(name, value)| Some((name.as_bytes(), value.as_deref()?)));
         kept.chain(put)
     }
 }
