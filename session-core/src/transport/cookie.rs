@@ -2,6 +2,7 @@
 
 mod cipher;
 
+use std::fmt::Write as _;
 use std::mem::discriminant;
 use std::time::Duration;
 
@@ -324,16 +325,16 @@ impl CookieTransport {
             let seconds = max_age.as_millis().div_ceil(1000).max(1) as i64;
             cookie = cookie.max_age(cookie::time::Duration::seconds(seconds));
         }
-        cookie.build().to_string()
+        written(&cookie.build())
     }
 
     pub(super) fn clear(&self) -> String {
         let past = cookie::time::OffsetDateTime::UNIX_EPOCH;
-        self.with_attributes(String::new())
+        let cookie = self
+            .with_attributes(String::new())
             .max_age(cookie::time::Duration::ZERO)
-            .expires(Expiration::DateTime(past))
-            .build()
-            .to_string()
+            .expires(Expiration::DateTime(past));
+        written(&cookie.build())
     }
 
     pub(super) fn max_age(&self, remaining: Duration, own_timeouts: bool) -> Option<Duration> {
@@ -374,6 +375,14 @@ impl CookieTransport {
         }
         cookie
     }
+}
+
+/// What the header says, written at once: most cookies fit.
+fn written(cookie: &Cookie<'_>) -> String {
+    let mut text = String::with_capacity(192);
+    // A string takes all that is written to it.
+    let _ = write!(text, "{cookie}");
+    text
 }
 
 /// The values of the cookie `name` in one header. Only this one cookie is looked at, not the jar.
