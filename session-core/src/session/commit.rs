@@ -275,13 +275,13 @@ impl<'a> Attempt<'a> {
         &mut self,
         token: Token,
         key: Key,
-        mut record: Record,
+        mut record: Arc<Record>,
         fields: Arc<Fields>,
         revision: Revision,
     ) {
-        record.revision = revision;
+        // Nobody else has it yet, so this is no copy.
+        Arc::make_mut(&mut record).revision = revision;
         let idle_deadline = record.idle_deadline;
-        let record = Arc::new(record);
         self.base = Base::Live(Live { token, key, record, fields, idle_deadline });
         self.saved = true;
     }

@@ -12,7 +12,11 @@ use crate::session::state::Pending;
 
 impl Attempt<'_> {
     /// The record to write, with the log replayed on the base as it now is.
-    pub(super) fn draft(&self, key: &Key, now: Timestamp) -> Result<(Record, Arc<Fields>), Error> {
+    pub(super) fn draft(
+        &self,
+        key: &Key,
+        now: Timestamp,
+    ) -> Result<(Arc<Record>, Arc<Fields>), Error> {
         let settings = self.settings();
         let Pending { log, restart, rotate: _, destroy: _, subject, device, timeouts } =
             &*self.pending;
@@ -51,6 +55,6 @@ impl Attempt<'_> {
             device: device.clone().or_else(|| previous?.device.clone()),
             payload,
         };
-        Ok((record, fields))
+        Ok((Arc::new(record), fields))
     }
 }
