@@ -153,7 +153,7 @@ fn a_text_that_is_no_configuration_is_refused() {
         ("[session\n", &["not TOML", "line: 1"]),
         (
             "[session]\nstore = \"m\"\n[stores.m]\n",
-            &["stores.m.kind", "memory, redis, sql, layered"],
+            &["stores.m.kind", "layered, memory, redis, sql"],
         ),
         ("[session]\nstore = \"m\"\n[stores.m]\nkind = \"etcd\"", &["stores.m.kind", "etcd"]),
         ("[session]\nstore = \"m\"\n[stores]\nm = 1", &["stores.m", "section"]),
