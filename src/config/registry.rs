@@ -23,6 +23,7 @@ use super::{Config, Context, reading};
 /// [`Context`], by which a store may stand in front of another one.
 ///
 /// ```
+/// # #[cfg(feature = "memory")] {
 /// use std::sync::Arc;
 ///
 /// use serde::Deserialize;
@@ -48,6 +49,7 @@ use super::{Config, Context, reading};
 /// let text = r#"
 ///     [session]
 ///     store = "main"
+///
 ///     [stores.main]
 ///     kind = "scratch"
 ///     room = "16MiB"
@@ -59,9 +61,10 @@ use super::{Config, Context, reading};
 /// assert_eq!(
 ///     error.to_string(),
 ///     "misconfigured: unknown field `rom`; did you mean `room`? \
-///      (field: stores.main.rom, line: 6, file: session.toml)"
+///      (field: stores.main.rom, line: 7, file: session.toml)"
 /// );
-/// # Ok::<(), Error>(())
+/// # }
+/// # Ok::<(), session_kit::Error>(())
 /// ```
 ///
 /// Values are left out of errors where they may be secrets: if the setting is named `url`, `dsn`,
@@ -77,10 +80,13 @@ pub struct Registry {
 pub(super) type Build =
     Box<dyn Fn(&mut Context<'_>) -> Result<Arc<dyn Store>, Error> + Send + Sync>;
 
+/// Reads a section, and names it in errors.
+type Read = dyn Fn(&str, Table) -> Result<Build, Error> + Send + Sync;
+
 #[derive(Clone)]
 pub(super) enum Kind {
     Known {
-        read: Arc<dyn Fn(&str, Table) -> Result<Build, Error> + Send + Sync>,
+        read: Arc<Read>,
         #[cfg(feature = "config-schema")]
         schema: Option<fn(&mut schemars::SchemaGenerator) -> schemars::Schema>,
     },

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use humantime::DurationError;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 
@@ -26,8 +27,11 @@ impl<'de> Deserialize<'de> for Period {
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Period, E> {
-                humantime::parse_duration(text).map(Period).map_err(|error| {
-                    E::custom(format_args!("{error}; a duration is written like \"30m\""))
+                humantime::parse_duration(text).map(Period).map_err(|error| match error {
+                    DurationError::UnknownUnit { .. } | DurationError::NumberOverflow => {
+                        E::custom(format_args!("{error}; a duration is written like \"30m\""))
+                    }
+                    _ => E::custom("this is no duration; a duration is written like \"30m\""),
                 })
             }
         }

@@ -1,4 +1,4 @@
-//! The development commands: `cargo xtask test`, `cargo xtask lint`, `cargo xtask ci`.
+//! The development commands: `cargo xtask test`, `cargo xtask lint`, `cargo xtask ci`, `cargo xtask schema`.
 
 mod test;
 
@@ -27,6 +27,7 @@ fn main() -> ExitCode {
     let outcome = match Task::parse(&arguments) {
         Some(Task::Test(arguments)) => test::run(arguments),
         Some(Task::Lint) => lint::run(),
+        Some(Task::Schema) => schema(),
         Some(Task::Ci) => lint::run().and_then(|()| test::run(&[])),
         None => {
             eprint!("{USAGE}");
@@ -47,6 +48,7 @@ enum Task<'a> {
     Test(&'a [String]),
     Lint,
     Ci,
+    Schema,
 }
 
 impl<'a> Task<'a> {
@@ -56,9 +58,19 @@ impl<'a> Task<'a> {
             ("test", rest) => Some(Self::Test(rest)),
             ("lint", []) => Some(Self::Lint),
             ("ci", []) => Some(Self::Ci),
+            ("schema", []) => Some(Self::Schema),
             _ => None,
         }
     }
+}
+
+/// The test that finds the file out of date writes it when it is told to.
+fn schema() -> Result<(), String> {
+    command::Cmd::cargo("test")
+        .args(["--package", "session-kit", "--all-features", "--lib"])
+        .arg("the_file_for_editors_is_up_to_date")
+        .env("UPDATE", "1")
+        .run()
 }
 
 const USAGE: &str = "\
@@ -73,6 +85,8 @@ Commands:
                     licences and advisories, the oldest supported Rust, and what
                     a lean build pulls in.
   ci                lint, then test.
+  schema            Write session-kit.schema.json anew; the tests tell when that
+                    is due.
 ";
 
 #[cfg(test)]
@@ -93,6 +107,7 @@ mod tests {
     fn other_tasks_take_nothing() {
         assert_eq!(Task::parse(&words("lint")), Some(Task::Lint));
         assert_eq!(Task::parse(&words("ci")), Some(Task::Ci));
+        assert_eq!(Task::parse(&words("schema")), Some(Task::Schema));
         assert_eq!(Task::parse(&words("lint --fix")), None);
     }
 
