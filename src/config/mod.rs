@@ -160,32 +160,72 @@
 //! | `max_staleness` | `"2s"` | how long after a change was acknowledged a node may at most serve what was before, whatever fails; `"20ms"` to `"1m"`. Four echoes in that time through each primary, a script and a message each; a node that hears no announcements asks the shared store after that long |
 //! | `stale_if_error` | `"0s"` | for how much longer a node that cannot reach the shared store may serve what it has cached: it does not know of log-outs that others may have been acknowledged. At most `"1d"` |
 
-mod environment;
+// What is read, and what becomes of it.
+mod context;
+mod registry;
+mod session;
+mod units;
+
+// The kinds of store there are.
+mod built_in;
+#[cfg(feature = "layered")]
 mod layered;
+#[cfg(feature = "memory")]
+mod memory;
+#[cfg(feature = "redis")]
 mod redis;
-mod settings;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod sql;
-mod stores;
+
+// What helps to read, and to tell what is wrong.
+mod environment;
+mod places;
+mod reading;
+mod refusal;
+#[cfg(feature = "config-schema")]
+mod schema;
+mod secrets;
+mod suggest;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
 use session_core::{Error, ErrorKind, Sessions, Store};
 use toml::{Table, Value};
 
-use self::settings::{SessionSettings, StoreSettings};
-use self::stores::Stores;
+pub use self::context::Context;
+use self::places::{Places, line_of};
+use self::registry::Build;
+pub use self::registry::Registry;
+use self::session::SessionSettings;
+use self::suggest::Suggestion;
+pub use self::units::{Period, Size};
 
 /// A configuration that has been read: well-formed, and every setting known.
 #[derive(Debug)]
 pub struct Config {
     origin: String,
+    places: Places,
+    registry: Registry,
     session: SessionSettings,
-    stores: BTreeMap<String, StoreSettings>,
+    stores: BTreeMap<String, Configured>,
     #[cfg(feature = "opentelemetry")]
     meter: Option<opentelemetry::metrics::Meter>,
+}
+
+/// A store whose settings have been read.
+struct Configured {
+    kind: String,
+    build: Build,
+}
+
+/// The kind alone: settings hold passwords.
+impl fmt::Debug for Configured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Configured").field("kind", &self.kind).finish_non_exhaustive()
+    }
 }
 
 impl Config {
@@ -195,18 +235,7 @@ impl Config {
     ///
     /// [`ErrorKind::Misconfigured`] if there is no such file, and as [`parse`](Config::parse).
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Error::new(ErrorKind::Misconfigured, "this file cannot be read")
-                .with("file", path.display())
-                .with("reason", &error)
-                .with_source(error)
-        })?;
-        // What is not UTF-8 cannot be meant for a TOML document.
-        let environment = std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
-        Self::parse(&text, &path.display().to_string(), environment)
+        Registry::new().load(path)
     }
 
     /// Reads a text, with the environment given. `origin` says in errors where the text is from.
@@ -220,48 +249,28 @@ impl Config {
         origin: &str,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Error> {
-        let environment: BTreeMap<String, String> = environment.into_iter().collect();
-        Self::read(text, origin, &environment).map_err(|error| error.with("file", origin))
+        Registry::new().parse(text, origin, environment)
     }
 
     fn read(
+        registry: &Registry,
         text: &str,
         origin: &str,
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, Error> {
-        let mut document: Table = text.parse().map_err(|error: toml::de::Error| {
-            let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-            Error::new(ErrorKind::Misconfigured, format!("not TOML: {}", error.message()))
-                .with("line", line)
-        })?;
-        environment::override_settings(&mut document, environment)?;
-        environment::fill_in(&mut document, environment)?;
-
-        let mut section = |name: &'static str| match document.remove(name) {
-            Some(Value::Table(table)) => Ok(table),
-            Some(other) => {
-                let reason = format!("this is a section, not a {}", other.type_str());
-                Err(Error::new(ErrorKind::Misconfigured, reason).with("field", name))
+        let document = Document::of(text, environment);
+        let read = document.and_then(|Document { settings, places }| {
+            match Sections::read(registry, settings) {
+                Ok(sections) => Ok((sections, places)),
+                Err(error) => Err(places.locate(error)),
             }
-            None => {
-                let reason = format!("the section `[{name}]` is missing");
-                Err(Error::new(ErrorKind::Misconfigured, reason).with("field", name))
-            }
-        };
-        let session = decode("session", section("session")?)?;
-        let stores = section("stores")?
-            .into_iter()
-            .map(|(name, table)| {
-                let store = StoreSettings::read(&name, table)?;
-                Ok((name, store))
-            })
-            .collect::<Result<_, Error>>()?;
-        if let Some(name) = document.keys().next() {
-            let reason = "there is no such section; there are `session` and `stores`";
-            return Err(Error::new(ErrorKind::Misconfigured, reason).with("field", name));
-        }
+        });
+        let (Sections { session, stores }, places) =
+            read.map_err(|error| error.with("file", origin))?;
         Ok(Self {
             origin: origin.to_owned(),
+            places,
+            registry: registry.clone(),
             session,
             stores,
             #[cfg(feature = "opentelemetry")]
@@ -302,72 +311,76 @@ impl Config {
         &self,
         wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
     ) -> Result<Sessions, Error> {
-        self.compose(wrap).map_err(|error| error.with("file", &self.origin))
+        self.compose(wrap).map_err(|error| self.places.locate(error).with("file", &self.origin))
     }
 
     fn compose(
         &self,
         wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
     ) -> Result<Sessions, Error> {
-        let mut stores = Stores::of(self);
+        let mut stores = Context::of(self, self.session.timeouts()?);
         let store = stores.named(self.session.store(), "session.store")?;
         stores.build_all()?;
-        self.session.build(wrap(store))
+        let builder = Sessions::builder_shared(wrap(store));
+        let builder = self.session.apply(builder, &self.registry)?;
+        builder.build().map_err(|error| error.within("session"))
     }
 }
 
-/// Reads a section into its settings. Errors name the setting by its whole path.
-fn decode<T: DeserializeOwned>(path: &str, table: Table) -> Result<T, Error> {
-    let shown = table.clone();
-    serde_path_to_error::deserialize(table).map_err(|error| {
-        let inner = error.path().to_string();
-        let field = match inner.as_str() {
-            "." => path.to_owned(),
-            inner => format!("{path}.{inner}"),
+/// A file with what the environment has to say, and where each setting is from.
+struct Document {
+    settings: Table,
+    places: Places,
+}
+
+impl Document {
+    fn of(text: &str, environment: &BTreeMap<String, String>) -> Result<Self, Error> {
+        let no_toml = |error: toml::de::Error| {
+            let line = line_of(text, error.span().map_or(0, |span| span.start));
+            Error::new(ErrorKind::Misconfigured, format!("not TOML: {}", error.message()))
+                .with("line", line)
         };
-        let value = find(&shown, &inner);
-        let reason = error.inner().message().trim();
-        // A setting nobody knows may be a misspelt secret.
-        let is_known = !reason.starts_with("unknown field");
-        let tells_no_value = !is_known || reason.starts_with("missing field");
-        if is_secret(&field) || value.as_deref().is_some_and(looks_secret) {
-            let reason = match tells_no_value {
-                true => reason,
-                false => "this value is not valid; it is not shown, since it may be a secret",
-            };
-            return Error::new(ErrorKind::Misconfigured, reason).with("field", field);
+        let mut settings: Table = text.parse().map_err(no_toml)?;
+        let mut places = Places::of(text).map_err(no_toml)?;
+        environment::override_settings(&mut settings, &mut places, environment)?;
+        match environment::fill_in(&mut settings, environment) {
+            Ok(()) => Ok(Self { settings, places }),
+            Err(error) => Err(places.locate(error)),
         }
-        let told = Error::new(ErrorKind::Misconfigured, reason).with("field", field);
-        match value {
-            Some(value) if is_known => told.with("value", value),
-            _ => told,
-        }
-    })
-}
-
-/// The value of a setting, if it is a plain one.
-fn find(table: &Table, path: &str) -> Option<String> {
-    let mut names = path.split('.');
-    let mut value = table.get(names.next()?)?;
-    for name in names {
-        value = value.get(name)?;
     }
-    (!value.is_table() && !value.is_array()).then(|| value.to_string())
 }
 
-/// Whether a setting holds a secret.
-fn is_secret(field: &str) -> bool {
-    let names =
-        ["keys", "url", "listen_at", "password", "sentinel_password", "nodes", "encrypt", "sign"];
-    // A section, in whose place an address was put, and perhaps a password with it.
-    let last = field.rsplit('.').next().and_then(|last| last.split('[').next()).unwrap_or_default();
-    field.split(['.', '[']).any(|part| names.contains(&part))
-        || ["sentinel", "cluster"].contains(&last)
+struct Sections {
+    session: SessionSettings,
+    stores: BTreeMap<String, Configured>,
 }
 
-/// Whether a value looks like a secret that was put in the wrong place.
-fn looks_secret(value: &str) -> bool {
-    ["base64:", "://", "-----BEGIN"].iter().any(|mark| value.contains(mark))
+impl Sections {
+    fn read(registry: &Registry, mut document: Table) -> Result<Self, Error> {
+        let (session, stores) =
+            (section(&mut document, "session"), section(&mut document, "stores"));
+        // Before one is missing that is misspelt.
+        if let Some(name) = document.keys().next() {
+            let suggestion = Suggestion::new(name, ["session", "stores"]);
+            let reason = format!("there is no such section; {suggestion}");
+            return Err(Error::new(ErrorKind::Misconfigured, reason).with("field", name));
+        }
+        let session = reading::read("session", session?)?;
+        let stores = stores?.into_iter().map(|(name, section)| {
+            let (kind, build) = registry.read_store(&format!("stores.{name}"), section)?;
+            Ok((name, Configured { kind, build }))
+        });
+        Ok(Self { session, stores: stores.collect::<Result<_, Error>>()? })
+    }
+}
+
+fn section(document: &mut Table, name: &'static str) -> Result<Table, Error> {
+    let reason = match document.remove(name) {
+        Some(Value::Table(table)) => return Ok(table),
+        Some(other) => format!("this is a section, not a {}", other.type_str()),
+        None => format!("the section `[{name}]` is missing"),
+    };
+    Err(Error::new(ErrorKind::Misconfigured, reason).with("field", name))
 }
 
 #[cfg(test)]

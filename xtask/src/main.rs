@@ -1,5 +1,5 @@
 //! The development commands: `cargo xtask test`, `cargo xtask lint`, `cargo xtask ci`,
-//! `cargo xtask features`.
+//! `cargo xtask features`, `cargo xtask schema`.
 
 mod test;
 
@@ -30,6 +30,7 @@ fn main() -> ExitCode {
     let outcome = match Task::parse(&arguments) {
         Some(Task::Test(arguments)) => test::run(arguments),
         Some(Task::Lint) => lint::run(),
+        Some(Task::Schema) => schema(),
         Some(Task::Ci) => lint::run().and_then(|()| test::run(&[])),
         Some(Task::Features) => features::run(),
         None => {
@@ -52,6 +53,7 @@ enum Task<'a> {
     Lint,
     Ci,
     Features,
+    Schema,
 }
 
 impl<'a> Task<'a> {
@@ -62,9 +64,19 @@ impl<'a> Task<'a> {
             ("lint", []) => Some(Self::Lint),
             ("ci", []) => Some(Self::Ci),
             ("features", []) => Some(Self::Features),
+            ("schema", []) => Some(Self::Schema),
             _ => None,
         }
     }
+}
+
+/// The test that finds the file out of date writes it when it is told to.
+fn schema() -> Result<(), String> {
+    command::Cmd::cargo("test")
+        .args(["--package", "session-kit", "--all-features", "--lib"])
+        .arg("the_file_for_editors_is_up_to_date")
+        .env("UPDATE", "1")
+        .run()
 }
 
 const USAGE: &str = "\
@@ -80,6 +92,8 @@ Commands:
                     a lean build pulls in.
   ci                lint, then test.
   features          Measure what each feature adds, and tell so in the README.
+  schema            Write session-kit.schema.json anew; the tests tell when that
+                    is due.
 ";
 
 #[cfg(test)]
@@ -101,6 +115,7 @@ mod tests {
         assert_eq!(Task::parse(&words("lint")), Some(Task::Lint));
         assert_eq!(Task::parse(&words("ci")), Some(Task::Ci));
         assert_eq!(Task::parse(&words("features")), Some(Task::Features));
+        assert_eq!(Task::parse(&words("schema")), Some(Task::Schema));
         assert_eq!(Task::parse(&words("lint --fix")), None);
     }
 
