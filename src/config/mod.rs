@@ -163,6 +163,7 @@
 // What is read, and what becomes of it.
 mod context;
 mod registry;
+mod reload;
 mod session;
 mod units;
 
@@ -218,6 +219,7 @@ pub struct Config {
 /// A store whose settings have been read.
 struct Configured {
     kind: String,
+    settings: Table,
     build: Build,
 }
 
@@ -367,8 +369,8 @@ impl Sections {
         }
         let session = reading::read("session", session?)?;
         let stores = stores?.into_iter().map(|(name, section)| {
-            let (kind, build) = registry.read_store(&format!("stores.{name}"), section)?;
-            Ok((name, Configured { kind, build }))
+            let configured = registry.read_store(&format!("stores.{name}"), section)?;
+            Ok((name, configured))
         });
         Ok(Self { session, stores: stores.collect::<Result<_, Error>>()? })
     }

@@ -12,7 +12,7 @@ use toml::{Table, Value};
 
 use super::secrets::looks_secret;
 use super::suggest::Suggestion;
-use super::{Config, Context, reading};
+use super::{Config, Configured, Context, reading};
 
 /// Which kinds of store and which codecs a configuration may name: those of session-kit, by the
 /// features that are on, and any others.
@@ -184,8 +184,8 @@ impl Registry {
         Config::read(self, text, origin, &environment.into_iter().collect())
     }
 
-    /// The name of the kind of a section, and what makes a store of it.
-    pub(super) fn read_store(&self, path: &str, section: Value) -> Result<(String, Build), Error> {
+    /// A section, and what makes a store of it.
+    pub(super) fn read_store(&self, path: &str, section: Value) -> Result<Configured, Error> {
         let refuse = |reason: String| Error::new(ErrorKind::Misconfigured, reason);
         let Value::Table(mut table) = section else {
             return Err(refuse("a store is a section".into()).with("field", path));
@@ -198,7 +198,10 @@ impl Registry {
             return Err(refuse(reason).with("field", field));
         };
         let reason = match self.kinds.get(&name) {
-            Some(Kind::Known { read, .. }) => return Ok((name, read(path, table)?)),
+            Some(Kind::Known { read, .. }) => {
+                let build = read(path, table.clone())?;
+                return Ok(Configured { kind: name, settings: table, build });
+            }
             Some(Kind::Needs(features)) => needed(features),
             None => format!("there is no such kind; {}", Suggestion::new(&name, names())),
         };

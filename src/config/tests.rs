@@ -20,6 +20,7 @@ mod redis;
 ))]
 mod refusals;
 mod registry;
+mod reload;
 mod samples;
 mod sql;
 
