@@ -62,7 +62,6 @@ pub(crate) struct Shared<R> {
     request_header: HeaderName,
     response_header: HeaderName,
     vary: HeaderValue,
-    caching: Caching,
     responder: R,
 }
 
@@ -82,7 +81,6 @@ impl<N, R> SessionLayer<N, R> {
             response_header: name(sessions.response_header(), SET_COOKIE),
             vary: HeaderValue::try_from(sessions.vary())
                 .unwrap_or_else(|_| HeaderValue::from_static("*")),
-            caching: sessions.caching(),
             sessions,
             responder,
         };
@@ -160,8 +158,9 @@ impl<R> Shared<R> {
     }
 
     fn keep_from_caches(&self, headers: &mut HeaderMap) {
-        let value = HeaderValue::from_static(self.caching.cache_control());
-        match self.caching {
+        let caching = self.sessions.caching();
+        let value = HeaderValue::from_static(caching.cache_control());
+        match caching {
             // Whatever the handler says, it is said of one client's response.
             Caching::NoStore => drop(headers.insert(CACHE_CONTROL, value)),
             Caching::NoCacheSetCookie => headers.append(CACHE_CONTROL, value),

@@ -1,6 +1,7 @@
 //! `portal`: reads its arguments, serves until it is told to stop, and finishes what it has begun.
 
 mod arguments;
+mod reload;
 
 use std::io::Write as _;
 use std::pin::Pin;
@@ -13,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use self::arguments::{Arguments, Asked, Framework, USAGE};
+use self::reload::Reload;
 
 /// How long requests may take to finish once the portal is to stop: a little more than the
 /// longest that it lets a client ask for.
@@ -60,11 +62,13 @@ type Failure = Box<dyn std::error::Error>;
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { config, listen, framework, debug_headers } = arguments;
     let metrics = Metrics::new()?;
-    let config = portal::config(config.as_deref())?.meter(metrics.meter());
+    let file = config;
+    let config = portal::config(file.as_deref())?.meter(metrics.meter());
     let sessions = config.build_with(|store| metrics.around(store))?;
 
     // Before anybody is told that the portal is ready, and may stop it.
     let mut signals = Signals::new()?;
+    Reload { file, config, sessions: sessions.clone() }.on_hangup()?;
     let listener = TcpListener::bind(listen)
         .await
         .map_err(|error| format!("cannot listen on {listen}: {error}"))?;

@@ -17,7 +17,7 @@ pub(crate) const RECOVERY: Duration = Duration::from_secs(2);
 pub(crate) struct Configured {
     pub(crate) portal: Portal,
     pub(crate) log: Log,
-    _directory: Directory,
+    directory: Directory,
 }
 
 impl Configured {
@@ -35,15 +35,22 @@ impl Configured {
         environment: &[(&str, &str)],
     ) -> Self {
         let directory = Directory::new();
-        let file = directory.write("session.toml", config);
+        let file = directory.write(FILE, config);
         let log = Log(directory.path().join("log"));
         let arguments = ["--config", &file, "--listen", "127.0.0.1:0", "--debug-headers"];
         let mut command = command(&arguments);
         command.args(["--framework", framework.name()]).envs(environment.iter().copied());
         let portal = Portal::spawn_logging(&mut command, &log.0).await;
-        Self { portal, log, _directory: directory }
+        Self { portal, log, directory }
+    }
+
+    /// Changes the configuration, which the portal reads again when it is told to.
+    pub(crate) fn write(&self, config: &str) {
+        self.directory.write(FILE, config);
     }
 }
+
+const FILE: &str = "session.toml";
 
 /// What a portal writes to standard error.
 pub(crate) struct Log(PathBuf);

@@ -14,6 +14,7 @@ mod outage;
 mod patience;
 mod process;
 mod redis;
+mod reload;
 mod script;
 mod shutdown;
 mod sql;
@@ -23,6 +24,9 @@ mod workers;
 on_each_framework! { [crate]
     browser {
         a_person_signs_in_counts_and_signs_another_device_out
+    }
+    reload {
+        a_new_policy_holds_without_a_restart
     }
     shutdown {
         requests_under_way_are_finished
