@@ -216,7 +216,6 @@ use self::suggest::Suggestion;
 pub use self::units::{Period, Size};
 
 /// A configuration that has been read: well-formed, and every setting known.
-#[derive(Debug)]
 pub struct Config {
     origin: String,
     places: Places,
@@ -231,13 +230,6 @@ pub struct Config {
 struct Configured {
     kind: String,
     build: Build,
-}
-
-/// The kind alone: settings hold passwords.
-impl fmt::Debug for Configured {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Configured").field("kind", &self.kind).finish_non_exhaustive()
-    }
 }
 
 impl Config {
@@ -336,6 +328,18 @@ impl Config {
         let builder = Sessions::builder_shared(wrap(store));
         let builder = self.session.apply(builder, &self.registry)?;
         builder.build().map_err(|error| error.within("session"))
+    }
+}
+
+/// The names of stores, and their kinds: settings hold passwords, in wrong places too.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds: BTreeMap<&str, &str> =
+            self.stores.iter().map(|(name, store)| (&**name, &*store.kind)).collect();
+        f.debug_struct("Config")
+            .field("origin", &self.origin)
+            .field("stores", &kinds)
+            .finish_non_exhaustive()
     }
 }
 
