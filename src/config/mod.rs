@@ -19,14 +19,26 @@
 //! ```
 //!
 //! - Durations are written `"250ms"`, `"30m"`, `"12h"`; sizes `"64MiB"`.
-//! - `${NAME}` in a text is taken from the environment.
+//! - `${NAME}` in a text is taken from the environment. A number or a boolean may be a text, too.
 //! - Any setting can be overridden by an environment variable: `SESSION__` and the path in upper
 //!   case, joined by two underscores, as in `SESSION__SESSION__IDLE_TIMEOUT=5m` or
 //!   `SESSION__STORES__MAIN__MAX_SESSIONS=1000`.
 //!
-//! Whatever cannot be right stops the start with the file, the setting, its value unless that may
-//! be a secret, and the reason. A server that is out of reach does not: sessions are built all the
-//! same, and work as soon as it is there.
+//! Whatever cannot be right stops the start with the file, the line or the variable, the setting, its
+//! value unless that may be a secret, the reason, and what was probably meant:
+//!
+//! ```text
+//! misconfigured: unknown field `idel_timeout`; did you mean `idle_timeout`? (field: session.idel_timeout, line: 3, file: session.toml)
+//! ```
+//!
+//! A server that is out of reach does not: sessions are built all the same, and work as soon as it
+//! is there.
+//!
+//! Kinds of store and codecs of somebody else are named like ours, once they are in a [`Registry`].
+//!
+//! With the feature `config-schema`, `Registry::schema` tells what can be written as a JSON Schema.
+//! The one of all kinds of session-kit is `session-kit.schema.json` in its repository: with its
+//! place in a line `#:schema …` at the top of a file, editors complete and check what is written.
 //!
 //! # `[session]`
 //!
@@ -38,7 +50,7 @@
 //! | `touch_after` | `0.1` | after which part of the idle timeout use is written down: at most one write for that long |
 //! | `max_payload` | `"256KiB"` | the most that a session may hold |
 //! | `session_limit` | none | `{ sessions = 5, over = "evict-oldest" }` or `over = "refuse"`: how many sessions a subject may have. A log-in lists them: two round trips more, twice that with `refuse` |
-//! | `codec` | `"json"` | or `"msgpack"`, `"cbor"` |
+//! | `codec` | `"json"` | or `"msgpack"`, `"cbor"`, or one that is [registered](Registry::codec) |
 //! | `compress` | none | `{ over = "1KiB" }`: from which size on |
 //! | `encrypt` | none | `{ keys = ["base64:…"] }`: the first key seals, all open |
 //! | `cookie` | `__Host-session`, `Secure`, `HttpOnly`, `SameSite=Lax` | `{ name, path, domain, secure, http_only, same_site = "strict" / "lax" / "none", lifetime = "remembered" / "browser" / "persistent", partitioned, sign = { keys }, encrypt = { keys } }` |
@@ -205,7 +217,6 @@ use self::suggest::Suggestion;
 pub use self::units::{Period, Size};
 
 /// A configuration that has been read: well-formed, and every setting known.
-#[derive(Debug)]
 pub struct Config {
     origin: String,
     places: Places,
@@ -221,13 +232,6 @@ struct Configured {
     kind: String,
     settings: Table,
     build: Build,
-}
-
-/// The kind alone: settings hold passwords.
-impl fmt::Debug for Configured {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Configured").field("kind", &self.kind).finish_non_exhaustive()
-    }
 }
 
 impl Config {
@@ -326,6 +330,18 @@ impl Config {
         let builder = Sessions::builder_shared(wrap(store));
         let builder = self.session.apply(builder, &self.registry)?;
         builder.build().map_err(|error| error.within("session"))
+    }
+}
+
+/// The names of stores, and their kinds: settings hold passwords, in wrong places too.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds: BTreeMap<&str, &str> =
+            self.stores.iter().map(|(name, store)| (&**name, &*store.kind)).collect();
+        f.debug_struct("Config")
+            .field("origin", &self.origin)
+            .field("stores", &kinds)
+            .finish_non_exhaustive()
     }
 }
 

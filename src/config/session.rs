@@ -1,7 +1,5 @@
 //! `[session]`: what is set once, whatever keeps the sessions.
 
-use std::fmt;
-
 use serde::Deserialize;
 use session_core::codec::Limits;
 use session_core::{
@@ -12,7 +10,7 @@ use session_core::{
 use super::{Period, Registry, Size};
 
 /// What is the same for all sessions.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "config-schema", derive(schemars::JsonSchema))]
 pub(super) struct SessionSettings {
@@ -43,7 +41,7 @@ pub(super) struct SessionSettings {
 }
 
 /// `{ sessions = 5, over = "evict-oldest" }`
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "config-schema", derive(schemars::JsonSchema))]
 struct LimitSettings {
@@ -53,7 +51,7 @@ struct LimitSettings {
     over: OverName,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "config-schema", derive(schemars::JsonSchema))]
 enum OverName {
@@ -62,7 +60,7 @@ enum OverName {
 }
 
 /// What the browser is told.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "config-schema", derive(schemars::JsonSchema))]
 struct CookieSettings {
@@ -88,7 +86,7 @@ struct CookieSettings {
     encrypt: Option<RingSettings>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "config-schema", derive(schemars::JsonSchema))]
 enum SameSiteName {
@@ -97,7 +95,7 @@ enum SameSiteName {
     None,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "config-schema", derive(schemars::JsonSchema))]
 enum LifetimeName {
@@ -107,7 +105,7 @@ enum LifetimeName {
 }
 
 /// `{ over = "1KiB" }`
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "config-schema", derive(schemars::JsonSchema))]
 #[cfg_attr(not(feature = "compress"), expect(dead_code, reason = "read, and then refused"))]
@@ -120,15 +118,13 @@ struct CompressSettings {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "config-schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    not(any(feature = "encrypt", feature = "secure-cookies")),
+    expect(dead_code, reason = "read, and then refused")
+)]
 struct RingSettings {
     /// The first key makes, all open.
     keys: Vec<String>,
-}
-
-impl fmt::Debug for RingSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RingSettings({} keys)", self.keys.len())
-    }
 }
 
 impl SessionSettings {

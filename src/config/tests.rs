@@ -247,6 +247,10 @@ fn keys_are_used_and_never_shown() {
         assert!(told.contains("session") && !told.contains("geheim"), "{line}: {told}");
     }
 
+    let misplaced = changed("store = \"redis://u:geheim@h\"");
+    let config = Config::parse(&misplaced, "session.toml", []).unwrap();
+    assert!(!format!("{config:?}").contains("geheim"), "{config:?}");
+
     for (line, secret) in [
         (format!("encrypt = {{ keys = [\"{key}\"] }}"), key),
         ("encrypt = { keys = [\"base64:c2hvcnQ=\"] }".into(), "c2hvcnQ="),

@@ -17,6 +17,7 @@ use crate::config::{Context, Period, Registry};
 struct TheirSettings {
     room: usize,
     #[serde(default)]
+    #[cfg_attr(not(all(feature = "layered", feature = "redis")), expect(dead_code))]
     is_silent: bool,
     pause: Option<Period>,
 }
@@ -190,7 +191,7 @@ fn what_is_wrong_behind_is_told_as_its_own() {
             "field: stores.main.max_sessions, value: 0, line: 13",
         ),
         ("beside = \"a\"", "beside = \"c\"", "field: stores.b.beside, value: \"c\", line: 10"),
-        ("behind = \"main\"", "behind = \"b\"", "itself: a -> b -> b"),
+        ("behind = \"main\"", "behind = \"b\"", "itself: b -> b (field: stores.b.behind"),
         (
             "kind = \"memory\"",
             "kind = \"front\"\nbehind = \"a\"",
@@ -198,8 +199,7 @@ fn what_is_wrong_behind_is_told_as_its_own() {
         ),
     ] {
         let message = refusal(&registry, &FRONTS.replace(from, to), &[]);
-        let told = told.replace("a -> b -> b", "b -> b");
-        assert!(message.contains(&told), "{message}");
+        assert!(message.contains(told), "{message}");
         assert!(!message.contains("nothing can be beside"), "{message}");
     }
 }
