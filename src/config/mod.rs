@@ -24,6 +24,9 @@
 //!   case, joined by two underscores, as in `SESSION__SESSION__IDLE_TIMEOUT=5m` or
 //!   `SESSION__STORES__MAIN__MAX_SESSIONS=1000`.
 //!
+//! While the application runs a file may be read again: [`Config::reload`] replaces the policy of its
+//! `[session]`, without dropping a request.
+//!
 //! Whatever cannot be right stops the start with the file, the line or the variable, the setting, its
 //! value unless that may be a secret, the reason, and what was probably meant:
 //!
