@@ -50,6 +50,13 @@ impl Shared {
             metrics,
         }
     }
+
+    /// What the store starts when it is used first belongs to the runtime of that moment: rather
+    /// to the caller's than to that of a worker, which may end before others do. Does not wait for
+    /// the store, which may be out of reach.
+    pub async fn use_the_store_here(&self) {
+        let _ = tokio::time::timeout(Duration::ZERO, operations::is_ready(&self.sessions)).await;
+    }
 }
 
 /// The whole application, for one worker of an [`HttpServer`].
@@ -93,9 +100,7 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    // What the store starts when it is used first belongs to the runtime of that moment: to this
-    // one, rather than to that of a worker, which may stop before others do.
-    let _ = tokio::time::timeout(Duration::ZERO, operations::is_ready(&shared.sessions)).await;
+    shared.use_the_store_here().await;
     let server = HttpServer::new(move || app(shared.clone()))
         // As axum does: whoever is connected may be silent, and an answer is written in one piece.
         .keep_alive(KeepAlive::Os)

@@ -3,9 +3,11 @@
 mod browser;
 mod chaos;
 mod client;
+mod compared;
 mod configured;
 mod contract;
 mod driver;
+mod frameworks;
 mod layered;
 mod nodes;
 mod outage;
@@ -16,3 +18,15 @@ mod script;
 mod shutdown;
 mod sql;
 mod startup;
+mod workers;
+
+on_each_framework! { [crate]
+    browser {
+        a_person_signs_in_counts_and_signs_another_device_out
+    }
+    shutdown {
+        requests_under_way_are_finished
+        idle_connections_do_not_keep_it
+        a_second_signal_ends_it_at_once
+    }
+}
