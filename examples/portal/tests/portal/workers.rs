@@ -9,7 +9,7 @@ use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
 use portal::actix::{Shared, app};
 use portal::{DebugHeaders, Metrics};
-use session_testkit::servers::Redis;
+use session_testkit::servers::{Postgres, Redis};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::client::Client;
@@ -18,6 +18,7 @@ use crate::layered::{cached, until_local};
 use crate::patience::until;
 use crate::process::Directory;
 use crate::redis::config_for;
+use crate::sql;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_redis_the_end_of_the_first_worker_is_a_lost_connection_at_worst() {
@@ -47,6 +48,17 @@ async fn with_a_cache_the_end_of_the_first_worker_is_a_lost_connection_at_worst(
     // The cache listens again.
     until_local(&mut elsewhere).await;
     others.stop().await;
+}
+
+/// Here it is one connection for each call that was under way.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgres_the_end_of_the_first_worker_is_some_lost_connections_at_worst() {
+    let postgres = Postgres::start().await;
+    let shared = shared(sql::config_at(&postgres.url()));
+    let first = Server::start(&shared, 1);
+    first.client().log_in("first").await;
+    let failed = end_amid_requests(&shared, first).await;
+    assert!(failed <= PEOPLE, "{failed} requests have failed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
