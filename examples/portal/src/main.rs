@@ -12,6 +12,9 @@ use portal::Metrics;
 use session_kit::Sessions;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::arguments::{Arguments, Asked, Framework, USAGE};
 use self::reload::Reload;
@@ -30,10 +33,12 @@ const MISUSE: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::WARN)
-        .with_writer(std::io::stderr)
-        .init();
+    let worth_telling = Targets::new()
+        .with_default(LevelFilter::WARN)
+        // Whatever a client sends that is no HTTP would be an error here.
+        .with_target("actix_http", LevelFilter::OFF);
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(log).with(worth_telling).init();
     let arguments = match Asked::parse(lexopt::Parser::from_env()) {
         Ok(Asked::Serve(arguments)) => arguments,
         Ok(Asked::Help) => {

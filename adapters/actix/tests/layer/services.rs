@@ -1,7 +1,7 @@
 //! Requests that do not come to an end.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::task::{Context, Waker};
 
 use actix_web::dev::Service as _;
@@ -50,23 +50,24 @@ async fn a_handler_that_panics_saves_nothing() {
     let running = server.run();
     let (handle, running) = (running.handle(), rt::spawn(running));
 
-    // Whoever serves it is another thread.
-    let ask = |path: &str| {
-        let mut connection = TcpStream::connect(address).unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n");
-        connection.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        // A connection may be reset rather than closed.
-        let _ = connection.read_to_string(&mut answer);
-        answer
-    };
-    assert_eq!(ask("/panic"), "");
+    let ask = |path: &'static str| web::block(move || ask(address, path));
+    assert_eq!(ask("/panic").await.unwrap(), "");
     assert!(backend.memory.is_empty());
-    let answer = ask("/");
+    let answer = ask("/").await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("set-cookie: id="), "{answer}");
     assert_eq!(backend.memory.len(), 1);
     handle.stop(true).await;
     running.await.unwrap().unwrap();
+}
+
+fn ask(address: SocketAddr, path: &str) -> String {
+    let mut connection = TcpStream::connect(address).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    // A connection may be reset rather than closed.
+    let _ = connection.read_to_string(&mut answer);
+    answer
 }
 
 async fn panics(session: Session) -> &'static str {
