@@ -1,0 +1,9 @@
+//! Two instances of the example, on one Redis.
+
+#[path = "../../axum-login/tests/service/mod.rs"]
+mod service;
+
+#[tokio::test]
+async fn log_ins_and_log_outs_are_shared() {
+    service::is_shared(env!("CARGO_BIN_EXE_example-actix-session"), 303).await;
+}
