@@ -43,6 +43,8 @@
 //!   the session is lost. And it does not tell whether the first one found anything: a slow request that gives
 //!   its session a new id after another request has ended it keeps what it had loaded, under the
 //!   new id. (axum-login does so only at the log-in of a visitor who is not signed in.)
+//! - tower-sessions' `CachingSessionStore` in front of this one would undo what is said above: its cache
+//!   hears of nothing that other nodes do. A layered store is the cache.
 //! - A request that only reads extends nothing, unless the middleware is told to
 //!   `with_always_save`, which writes the session at each request.
 //! - Ids have 128 bits of tower-sessions' own random numbers, not 256.
