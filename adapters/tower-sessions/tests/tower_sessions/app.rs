@@ -32,6 +32,7 @@ fn app(store: TowerSessionStore) -> Router {
         .route("/log-in", post(log_in))
         .route("/me", post(me))
         .route("/edit", post(edit))
+        .route("/renew", post(renew))
         .route("/log-out", post(log_out))
         .layer(sessions)
 }
@@ -48,6 +49,10 @@ async fn me(session: Session) -> Result<String, StatusCode> {
 
 async fn edit(session: Session) -> Result<(), StatusCode> {
     session.insert("draft", "…").await.map_err(failed)
+}
+
+async fn renew(session: Session) -> Result<(), StatusCode> {
+    session.cycle_id().await.map_err(failed)
 }
 
 async fn log_out(session: Session) -> Result<(), StatusCode> {

@@ -68,6 +68,27 @@ async fn a_slow_request_does_not_undo_a_log_out() {
     }
 }
 
+/// What does not hold, and is told in the crate's documentation: if this fails, something has
+/// become better.
+#[tokio::test]
+async fn a_slow_new_id_is_not_told_from_a_timely_one() {
+    let nodes = Kind::Memory.start().await;
+    let [app, _] = apps(&nodes);
+    let client = Client::logged_in(&app).await;
+    let gate = nodes.a.hold_call(Method::Delete);
+    let request = tokio::spawn({
+        let (mut client, app) = (client.clone(), app.clone());
+        async move { (client.post(&app, "/renew").await.status, client) }
+    });
+    gate.reached().await;
+    assert_eq!(client.status(&app, "/log-out").await, 200);
+    gate.open();
+    let (status, renewed) = request.await.unwrap();
+    assert_eq!(status, 200);
+    assert_eq!(client.status(&app, "/me").await, 401, "the old id");
+    assert_eq!(renewed.status(&app, "/me").await, 200, "the new one");
+}
+
 #[tokio::test]
 async fn an_expired_session_is_gone() {
     for kind in Kind::ALL {

@@ -24,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// `refused` is the answer to those who ask for the page and are not logged in.
 pub(crate) async fn is_shared(program: &str, refused: u16) {
     let redis = Redis::start().await;
-    let [a, b] = [Instance::start(program, &redis).await, Instance::start(program, &redis).await];
+    let [mut a, mut b] =
+        [Instance::start(program, &redis).await, Instance::start(program, &redis).await];
 
     let mut client = Client::default();
     assert_eq!(client.get(&a).await.status, refused);
@@ -52,7 +53,7 @@ pub(crate) async fn is_shared(program: &str, refused: u16) {
 
     client.log_in(&b).await;
     redis.kill();
-    for instance in [&a, &b] {
+    for instance in [&mut a, &mut b] {
         let lost = Instant::now();
         loop {
             match client.get(instance).await.status {
@@ -61,17 +62,18 @@ pub(crate) async fn is_shared(program: &str, refused: u16) {
                 status => break assert_eq!(status, 500),
             }
         }
+        assert!(instance.process.try_wait().expect("a status").is_none(), "it still runs");
     }
 }
 
-struct Instance {
+pub(crate) struct Instance {
     address: SocketAddr,
     /// Ends with this.
-    _process: Child,
+    pub(crate) process: Child,
 }
 
 impl Instance {
-    async fn start(program: &str, redis: &Redis) -> Self {
+    pub(crate) async fn start(program: &str, redis: &Redis) -> Self {
         let mut process = Command::new(program)
             .arg("127.0.0.1:0")
             .env("REDIS_URL", redis.url())
@@ -84,28 +86,28 @@ impl Instance {
         let line = timeout(PATIENCE, output.next_line()).await.expect("a line in time");
         let line = line.expect("text").expect("a line when it is ready");
         let address = line.strip_prefix("listening on http://").expect("where it listens");
-        Self { address: address.parse().expect("an address"), _process: process }
+        Self { address: address.parse().expect("an address"), process }
     }
 }
 
 #[derive(Clone, Default)]
-struct Client {
+pub(crate) struct Client {
     cookie: Option<String>,
 }
 
-struct Answer {
-    status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     text: String,
 }
 
 impl Client {
-    async fn log_in(&mut self, instance: &Instance) {
+    pub(crate) async fn log_in(&mut self, instance: &Instance) {
         assert_eq!(self.post(instance, "/log-in", "user=ada&password=demo").await.status, 303);
         assert!(self.cookie.is_some(), "a cookie is set");
     }
 
     /// The page.
-    async fn get(&self, instance: &Instance) -> Answer {
+    pub(crate) async fn get(&self, instance: &Instance) -> Answer {
         self.clone().send(instance, "GET / HTTP/1.1", "").await
     }
 
