@@ -12,6 +12,12 @@ pub mod axum {
     pub use session_axum::*;
 }
 
+/// The middleware and the extractors for actix-web.
+#[cfg(feature = "actix")]
+pub mod actix {
+    pub use session_actix::*;
+}
+
 /// The embedded store: sessions in this process.
 #[cfg(feature = "memory")]
 pub mod memory {

@@ -37,6 +37,33 @@ impl Key {
         Self { partition: token.partition(), digest: digest.into() }
     }
 
+    /// The key of another session library's id in `namespace`, for adapters that keep that
+    /// library's sessions in a [`Store`](crate::Store). No token has the same key, whatever its
+    /// namespace.
+    ///
+    /// The id has to be as hard to guess as a token: a digest hides it, and adds nothing to it.
+    ///
+    /// ```
+    /// use session_core::{Key, Namespace};
+    ///
+    /// let (shop, wiki) = (Namespace::parse("shop")?, Namespace::parse("wiki")?);
+    /// let id = 0x5bd1_e995_9d1c_7f3a_u128.to_le_bytes();
+    /// assert_ne!(Key::of_foreign_id(&id, &shop), Key::of_foreign_id(&id, &wiki));
+    /// # Ok::<(), session_core::Error>(())
+    /// ```
+    pub fn of_foreign_id(id: &[u8], namespace: &Namespace) -> Self {
+        let name = namespace.as_str().as_bytes();
+        let digest: [u8; Self::DIGEST_BYTES] = Sha256::new()
+            // A namespace is never empty, so no token's digest begins with a length of zero.
+            .chain_update([0, name.len() as u8])
+            .chain_update(name)
+            .chain_update(id)
+            .finalize()
+            .into();
+        // Such a session is never rotated: any two bytes that spread evenly will do.
+        Self { partition: Partition::new([digest[0], digest[1]]), digest }
+    }
+
     /// Puts a key together again from what a store or an announcement holds.
     pub const fn from_parts(partition: Partition, digest: [u8; Self::DIGEST_BYTES]) -> Self {
         Self { partition, digest }
@@ -89,6 +116,18 @@ mod tests {
         assert_eq!(shop, Key::of(&token, &Namespace::parse("shop").unwrap()));
         assert_ne!(shop.digest(), wiki.digest());
         assert_eq!(shop.partition(), wiki.partition());
+    }
+
+    #[test]
+    fn no_token_has_the_key_of_a_foreign_id() {
+        let token = Token::random(&OsEntropy).unwrap();
+        let shop = Namespace::parse("shop").unwrap();
+        let foreign = Key::of_foreign_id(token.secret(), &shop);
+        assert_eq!(foreign, Key::of_foreign_id(token.secret(), &shop));
+        assert_ne!(foreign.digest(), Key::of(&token, &shop).digest());
+        // The boundary between name and id is part of what is hashed.
+        let (a, ab) = (Namespace::parse("a").unwrap(), Namespace::parse("ab").unwrap());
+        assert_ne!(Key::of_foreign_id(b"bc", &a), Key::of_foreign_id(b"c", &ab));
     }
 
     #[test]

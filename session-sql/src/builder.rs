@@ -1,6 +1,6 @@
 //! How a store is set up.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use session_core::{Clock, Error, ErrorKind, SystemClock};
@@ -11,6 +11,7 @@ use crate::dialect::{Access, Dialect};
 use crate::engine::{Engine, Shared};
 use crate::pool::Pool;
 use crate::store::SqlStore;
+use crate::sweeper::Sweeper;
 use crate::table::TableName;
 
 /// Sets up a [`SqlStore`].
@@ -241,7 +242,7 @@ impl SqlStoreBuilder {
             migrated: if self.migrate { OnceCell::new() } else { OnceCell::new_with(Some(())) },
             migrating: Mutex::default(),
             sweep_every: self.sweep_every,
-            sweeper: OnceLock::new(),
+            sweeper: Sweeper::default(),
         };
         Engine { shared: Arc::new(shared) }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,7 +38,7 @@ pub(crate) struct Shared<D: Dialect> {
     /// The last attempt at bringing them up to date, and its task.
     pub(crate) migrating: Mutex<Option<(Migrating, AbortHandle)>>,
     pub(crate) sweep_every: Option<Duration>,
-    pub(crate) sweeper: OnceLock<Sweeper>,
+    pub(crate) sweeper: Sweeper,
 }
 
 /// An attempt at bringing the tables up to date, for all who wait for it.
@@ -94,7 +94,7 @@ impl<D: Dialect> Shared<D> {
         T: Send + 'static,
         F: for<'c> Fn(&'c D, &'c mut D::Connection) -> Attempt<'c, T> + Send + Sync + 'static,
     {
-        self.start_sweeper();
+        self.keep_sweeping();
         let (shared, pool) = (Arc::clone(self), pool.clone());
         let task = tokio::spawn(async move {
             shared.wait_for_migration(until).await?;
@@ -225,9 +225,9 @@ impl<D: Dialect> Shared<D> {
         self.dialect.migrate(&mut lent).await
     }
 
-    fn start_sweeper(self: &Arc<Self>) {
+    fn keep_sweeping(self: &Arc<Self>) {
         if let Some(pause) = self.sweep_every {
-            self.sweeper.get_or_init(|| Sweeper::start(Arc::downgrade(self), pause));
+            self.sweeper.ensure_running(self, pause);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Frees the room of expired sessions in the background.
 
-use std::sync::Weak;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
@@ -9,22 +9,29 @@ use tokio::time::sleep;
 use crate::dialect::Dialect;
 use crate::engine::Shared;
 
-/// The background task of one store. It ends with the last handle.
-#[derive(Debug)]
-pub(crate) struct Sweeper(AbortHandle);
+/// The background task of one store. It ends with the last handle; if it ends before, with the
+/// runtime that it ran on, it begins again on the next one that the store is used on.
+#[derive(Debug, Default)]
+pub(crate) struct Sweeper(Mutex<Option<AbortHandle>>);
 
 /// Sessions freed by one statement: few enough to keep nobody waiting, enough to get on.
 const BATCH: usize = 1_000;
 
 impl Sweeper {
-    pub(crate) fn start<D: Dialect>(shared: Weak<Shared<D>>, pause: Duration) -> Self {
-        Self(tokio::spawn(sweep(shared, pause)).abort_handle())
+    pub(crate) fn ensure_running<D: Dialect>(&self, shared: &Arc<Shared<D>>, pause: Duration) {
+        let mut task = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if task.as_ref().is_none_or(AbortHandle::is_finished) {
+            *task = Some(tokio::spawn(sweep(Arc::downgrade(shared), pause)).abort_handle());
+        }
     }
 }
 
 impl Drop for Sweeper {
     fn drop(&mut self) {
-        self.0.abort();
+        let task = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = task.take() {
+            task.abort();
+        }
     }
 }
 

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use session_core::{Error, ErrorKind};
 use toml::{Table, Value};
 
+use super::places::{Places, join};
+
 const PREFIX: &str = "SESSION__";
 
-/// Puts the values of `SESSION__…` variables in place of those of the file. Names are found
-/// without regard to case; a new one is in lower case.
+/// Puts the values of `SESSION__…` variables in place of those of the file, and notes which. Names
+/// are found without regard to case; a new one is in lower case.
 pub(super) fn override_settings(
     document: &mut Table,
+    places: &mut Places,
     environment: &BTreeMap<String, String>,
 ) -> Result<(), Error> {
     for (variable, value) in environment {
@@ -20,26 +23,31 @@ pub(super) fn override_settings(
             let reason = "this environment variable names no setting: it has an empty part";
             return Err(Error::new(ErrorKind::Misconfigured, reason).with("variable", variable));
         }
-        set(document, &path, value);
+        let mut note = |path: &str| places.add_variable(path, variable);
+        set(document, "", &path, value, &mut note);
     }
     Ok(())
 }
 
-fn set(table: &mut Table, path: &[&str], value: &str) {
+/// `note` is told the path of each setting and section that is new.
+fn set(table: &mut Table, section: &str, path: &[&str], value: &str, note: &mut dyn FnMut(&str)) {
     let [name, rest @ ..] = path else { return };
     let present = table.keys().find(|key| key.eq_ignore_ascii_case(name));
     let name = present.cloned().unwrap_or_else(|| name.to_ascii_lowercase());
+    let path = join(section, &name);
     if rest.is_empty() {
+        note(&path);
         table.insert(name, value_of(value));
         return;
     }
-    let inner = table.entry(name).or_insert_with(|| Value::Table(Table::new()));
+    let inner = table.entry(name).or_insert(Value::Boolean(false));
     // A plain value where the path needs a section gives way to the section.
     if !inner.is_table() {
+        note(&path);
         *inner = Value::Table(Table::new());
     }
     if let Value::Table(inner) = inner {
-        set(inner, rest, value);
+        set(inner, &path, rest, value, note);
     }
 }
 

@@ -19,14 +19,29 @@
 //! ```
 //!
 //! - Durations are written `"250ms"`, `"30m"`, `"12h"`; sizes `"64MiB"`.
-//! - `${NAME}` in a text is taken from the environment.
+//! - `${NAME}` in a text is taken from the environment. A number or a boolean may be a text, too.
 //! - Any setting can be overridden by an environment variable: `SESSION__` and the path in upper
 //!   case, joined by two underscores, as in `SESSION__SESSION__IDLE_TIMEOUT=5m` or
 //!   `SESSION__STORES__MAIN__MAX_SESSIONS=1000`.
 //!
-//! Whatever cannot be right stops the start with the file, the setting, its value unless that may
-//! be a secret, and the reason. A server that is out of reach does not: sessions are built all the
-//! same, and work as soon as it is there.
+//! While the application runs a file may be read again: [`Config::reload`] replaces the policy of its
+//! `[session]`, without dropping a request.
+//!
+//! Whatever cannot be right stops the start with the file, the line or the variable, the setting, its
+//! value unless that may be a secret, the reason, and what was probably meant:
+//!
+//! ```text
+//! misconfigured: unknown field `idel_timeout`; did you mean `idle_timeout`? (field: session.idel_timeout, line: 3, file: session.toml)
+//! ```
+//!
+//! A server that is out of reach does not: sessions are built all the same, and work as soon as it
+//! is there.
+//!
+//! Kinds of store and codecs of somebody else are named like ours, once they are in a [`Registry`].
+//!
+//! With the feature `config-schema`, `Registry::schema` tells what can be written as a JSON Schema.
+//! The one of all kinds of session-kit is `session-kit.schema.json` in its repository: with its
+//! place in a line `#:schema …` at the top of a file, editors complete and check what is written.
 //!
 //! # `[session]`
 //!
@@ -38,7 +53,7 @@
 //! | `touch_after` | `0.1` | after which part of the idle timeout use is written down: at most one write for that long |
 //! | `max_payload` | `"256KiB"` | the most that a session may hold |
 //! | `session_limit` | none | `{ sessions = 5, over = "evict-oldest" }` or `over = "refuse"`: how many sessions a subject may have. A log-in lists them: two round trips more, twice that with `refuse` |
-//! | `codec` | `"json"` | or `"msgpack"`, `"cbor"` |
+//! | `codec` | `"json"` | or `"msgpack"`, `"cbor"`, or one that is [registered](Registry::codec) |
 //! | `compress` | none | `{ over = "1KiB" }`: from which size on |
 //! | `encrypt` | none | `{ keys = ["base64:…"] }`: the first key seals, all open |
 //! | `cookie` | `__Host-session`, `Secure`, `HttpOnly`, `SameSite=Lax` | `{ name, path, domain, secure, http_only, same_site = "strict" / "lax" / "none", lifetime = "remembered" / "browser" / "persistent", partitioned, sign = { keys }, encrypt = { keys } }` |
@@ -160,32 +175,66 @@
 //! | `max_staleness` | `"2s"` | how long after a change was acknowledged a node may at most serve what was before, whatever fails; `"20ms"` to `"1m"`. Four echoes in that time through each primary, a script and a message each; a node that hears no announcements asks the shared store after that long |
 //! | `stale_if_error` | `"0s"` | for how much longer a node that cannot reach the shared store may serve what it has cached: it does not know of log-outs that others may have been acknowledged. At most `"1d"` |
 
-mod environment;
+// What is read, and what becomes of it.
+mod context;
+mod registry;
+mod reload;
+mod session;
+mod units;
+
+// The kinds of store there are.
+mod built_in;
+#[cfg(feature = "layered")]
 mod layered;
+#[cfg(feature = "memory")]
+mod memory;
+#[cfg(feature = "redis")]
 mod redis;
-mod settings;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod sql;
-mod stores;
+
+// What helps to read, and to tell what is wrong.
+mod environment;
+mod places;
+mod reading;
+mod refusal;
+#[cfg(feature = "config-schema")]
+mod schema;
+mod secrets;
+mod suggest;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
 use session_core::{Error, ErrorKind, Sessions, Store};
 use toml::{Table, Value};
 
-use self::settings::{SessionSettings, StoreSettings};
-use self::stores::Stores;
+pub use self::context::Context;
+use self::places::{Places, line_of};
+use self::registry::Build;
+pub use self::registry::Registry;
+use self::session::SessionSettings;
+use self::suggest::Suggestion;
+pub use self::units::{Period, Size};
 
 /// A configuration that has been read: well-formed, and every setting known.
-#[derive(Debug)]
 pub struct Config {
     origin: String,
+    places: Places,
+    registry: Registry,
     session: SessionSettings,
-    stores: BTreeMap<String, StoreSettings>,
+    stores: BTreeMap<String, Configured>,
     #[cfg(feature = "opentelemetry")]
     meter: Option<opentelemetry::metrics::Meter>,
+}
+
+/// A store whose settings have been read.
+struct Configured {
+    kind: String,
+    settings: Table,
+    build: Build,
 }
 
 impl Config {
@@ -195,18 +244,7 @@ impl Config {
     ///
     /// [`ErrorKind::Misconfigured`] if there is no such file, and as [`parse`](Config::parse).
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Error::new(ErrorKind::Misconfigured, "this file cannot be read")
-                .with("file", path.display())
-                .with("reason", &error)
-                .with_source(error)
-        })?;
-        // What is not UTF-8 cannot be meant for a TOML document.
-        let environment = std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
-        Self::parse(&text, &path.display().to_string(), environment)
+        Registry::new().load(path)
     }
 
     /// Reads a text, with the environment given. `origin` says in errors where the text is from.
@@ -220,48 +258,28 @@ impl Config {
         origin: &str,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Error> {
-        let environment: BTreeMap<String, String> = environment.into_iter().collect();
-        Self::read(text, origin, &environment).map_err(|error| error.with("file", origin))
+        Registry::new().parse(text, origin, environment)
     }
 
     fn read(
+        registry: &Registry,
         text: &str,
         origin: &str,
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, Error> {
-        let mut document: Table = text.parse().map_err(|error: toml::de::Error| {
-            let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-            Error::new(ErrorKind::Misconfigured, format!("not TOML: {}", error.message()))
-                .with("line", line)
-        })?;
-        environment::override_settings(&mut document, environment)?;
-        environment::fill_in(&mut document, environment)?;
-
-        let mut section = |name: &'static str| match document.remove(name) {
-            Some(Value::Table(table)) => Ok(table),
-            Some(other) => {
-                let reason = format!("this is a section, not a {}", other.type_str());
-                Err(Error::new(ErrorKind::Misconfigured, reason).with("field", name))
+        let document = Document::of(text, environment);
+        let read = document.and_then(|Document { settings, places }| {
+            match Sections::read(registry, settings) {
+                Ok(sections) => Ok((sections, places)),
+                Err(error) => Err(places.locate(error)),
             }
-            None => {
-                let reason = format!("the section `[{name}]` is missing");
-                Err(Error::new(ErrorKind::Misconfigured, reason).with("field", name))
-            }
-        };
-        let session = decode("session", section("session")?)?;
-        let stores = section("stores")?
-            .into_iter()
-            .map(|(name, table)| {
-                let store = StoreSettings::read(&name, table)?;
-                Ok((name, store))
-            })
-            .collect::<Result<_, Error>>()?;
-        if let Some(name) = document.keys().next() {
-            let reason = "there is no such section; there are `session` and `stores`";
-            return Err(Error::new(ErrorKind::Misconfigured, reason).with("field", name));
-        }
+        });
+        let (Sections { session, stores }, places) =
+            read.map_err(|error| error.with("file", origin))?;
         Ok(Self {
             origin: origin.to_owned(),
+            places,
+            registry: registry.clone(),
             session,
             stores,
             #[cfg(feature = "opentelemetry")]
@@ -302,72 +320,88 @@ impl Config {
         &self,
         wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
     ) -> Result<Sessions, Error> {
-        self.compose(wrap).map_err(|error| error.with("file", &self.origin))
+        self.compose(wrap).map_err(|error| self.places.locate(error).with("file", &self.origin))
     }
 
     fn compose(
         &self,
         wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
     ) -> Result<Sessions, Error> {
-        let mut stores = Stores::of(self);
+        let mut stores = Context::of(self, self.session.timeouts()?);
         let store = stores.named(self.session.store(), "session.store")?;
         stores.build_all()?;
-        self.session.build(wrap(store))
+        let builder = Sessions::builder_shared(wrap(store));
+        let builder = self.session.apply(builder, &self.registry)?;
+        builder.build().map_err(|error| error.within("session"))
     }
 }
 
-/// Reads a section into its settings. Errors name the setting by its whole path.
-fn decode<T: DeserializeOwned>(path: &str, table: Table) -> Result<T, Error> {
-    let shown = table.clone();
-    serde_path_to_error::deserialize(table).map_err(|error| {
-        let inner = error.path().to_string();
-        let field = match inner.as_str() {
-            "." => path.to_owned(),
-            inner => format!("{path}.{inner}"),
+/// The names of stores, and their kinds: settings hold passwords, in wrong places too.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds: BTreeMap<&str, &str> =
+            self.stores.iter().map(|(name, store)| (&**name, &*store.kind)).collect();
+        f.debug_struct("Config")
+            .field("origin", &self.origin)
+            .field("stores", &kinds)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A file with what the environment has to say, and where each setting is from.
+struct Document {
+    settings: Table,
+    places: Places,
+}
+
+impl Document {
+    fn of(text: &str, environment: &BTreeMap<String, String>) -> Result<Self, Error> {
+        let no_toml = |error: toml::de::Error| {
+            let line = line_of(text, error.span().map_or(0, |span| span.start));
+            Error::new(ErrorKind::Misconfigured, format!("not TOML: {}", error.message()))
+                .with("line", line)
         };
-        let value = find(&shown, &inner);
-        let reason = error.inner().message().trim();
-        // A setting nobody knows may be a misspelt secret.
-        let is_known = !reason.starts_with("unknown field");
-        let tells_no_value = !is_known || reason.starts_with("missing field");
-        if is_secret(&field) || value.as_deref().is_some_and(looks_secret) {
-            let reason = match tells_no_value {
-                true => reason,
-                false => "this value is not valid; it is not shown, since it may be a secret",
-            };
-            return Error::new(ErrorKind::Misconfigured, reason).with("field", field);
+        let mut settings: Table = text.parse().map_err(no_toml)?;
+        let mut places = Places::of(text).map_err(no_toml)?;
+        environment::override_settings(&mut settings, &mut places, environment)?;
+        match environment::fill_in(&mut settings, environment) {
+            Ok(()) => Ok(Self { settings, places }),
+            Err(error) => Err(places.locate(error)),
         }
-        let told = Error::new(ErrorKind::Misconfigured, reason).with("field", field);
-        match value {
-            Some(value) if is_known => told.with("value", value),
-            _ => told,
-        }
-    })
-}
-
-/// The value of a setting, if it is a plain one.
-fn find(table: &Table, path: &str) -> Option<String> {
-    let mut names = path.split('.');
-    let mut value = table.get(names.next()?)?;
-    for name in names {
-        value = value.get(name)?;
     }
-    (!value.is_table() && !value.is_array()).then(|| value.to_string())
 }
 
-/// Whether a setting holds a secret.
-fn is_secret(field: &str) -> bool {
-    let names =
-        ["keys", "url", "listen_at", "password", "sentinel_password", "nodes", "encrypt", "sign"];
-    // A section, in whose place an address was put, and perhaps a password with it.
-    let last = field.rsplit('.').next().and_then(|last| last.split('[').next()).unwrap_or_default();
-    field.split(['.', '[']).any(|part| names.contains(&part))
-        || ["sentinel", "cluster"].contains(&last)
+struct Sections {
+    session: SessionSettings,
+    stores: BTreeMap<String, Configured>,
 }
 
-/// Whether a value looks like a secret that was put in the wrong place.
-fn looks_secret(value: &str) -> bool {
-    ["base64:", "://", "-----BEGIN"].iter().any(|mark| value.contains(mark))
+impl Sections {
+    fn read(registry: &Registry, mut document: Table) -> Result<Self, Error> {
+        let (session, stores) =
+            (section(&mut document, "session"), section(&mut document, "stores"));
+        // Before one is missing that is misspelt.
+        if let Some(name) = document.keys().next() {
+            let suggestion = Suggestion::new(name, ["session", "stores"]);
+            let reason = format!("there is no such section; {suggestion}");
+            return Err(Error::new(ErrorKind::Misconfigured, reason).with("field", name));
+        }
+        let session = reading::read("session", session?)?;
+        let stores = stores?.into_iter().map(|(name, section)| {
+            let configured = registry.read_store(&format!("stores.{name}"), section)?;
+            Ok((name, configured))
+        });
+        Ok(Self { session, stores: stores.collect::<Result<_, Error>>()? })
+    }
+}
+
+fn section(document: &mut Table, name: &'static str) -> Result<Table, Error> {
+    let reason = match document.remove(name) {
+        Some(Value::Table(table)) => return Ok(table),
+        Some(other) => format!("this is a section, not a {}", other.type_str()),
+        None => format!("the section `[{name}]` is missing"),
+    };
+    Err(Error::new(ErrorKind::Misconfigured, reason).with("field", name))
 }
 
 #[cfg(test)]

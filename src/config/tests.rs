@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use session_core::{SessionLimit, Timeouts};
@@ -6,6 +7,21 @@ use super::*;
 
 mod layered;
 mod redis;
+#[cfg(all(
+    feature = "cbor",
+    feature = "encrypt",
+    feature = "layered",
+    feature = "msgpack",
+    feature = "mysql",
+    feature = "postgres",
+    feature = "redis",
+    feature = "secure-cookies",
+    feature = "sqlite"
+))]
+mod refusals;
+mod registry;
+mod reload;
+mod samples;
 mod sql;
 
 const MEMORY: &str = r#"
@@ -31,6 +47,26 @@ fn changed(line: &str) -> String {
     let kept = MEMORY.lines().filter(|old| !old.starts_with(&format!("{name} ")));
     let lines: Vec<&str> = kept.collect();
     lines.join("\n").replace("[session]", &format!("[session]\n{line}"))
+}
+
+/// What is in the repository is what was made now. With `UPDATE=1` it is written.
+#[allow(dead_code, reason = "what is in the repository was made with every feature on")]
+#[track_caller]
+fn expect_file(path: &str, text: &str) {
+    let path = in_repository(path);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    for (line, (kept, now)) in kept.lines().zip(text.lines()).enumerate() {
+        assert_eq!(kept, now, "line {} of {} (UPDATE=1 writes it)", line + 1, path.display());
+    }
+    assert!(kept == text, "{} is not up to date (UPDATE=1 writes it)", path.display());
+}
+
+#[allow(dead_code, reason = "what is in the repository was made with every feature on")]
+fn in_repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 #[test]
@@ -153,7 +189,7 @@ fn a_text_that_is_no_configuration_is_refused() {
         ("[session\n", &["not TOML", "line: 1"]),
         (
             "[session]\nstore = \"m\"\n[stores.m]\n",
-            &["stores.m.kind", "memory, redis, sql, layered"],
+            &["stores.m.kind", "layered, memory, redis, sql"],
         ),
         ("[session]\nstore = \"m\"\n[stores.m]\nkind = \"etcd\"", &["stores.m.kind", "etcd"]),
         ("[session]\nstore = \"m\"\n[stores]\nm = 1", &["stores.m", "section"]),
@@ -210,6 +246,10 @@ fn keys_are_used_and_never_shown() {
         let told = format!("{error} {error:?}");
         assert!(told.contains("session") && !told.contains("geheim"), "{line}: {told}");
     }
+
+    let misplaced = changed("store = \"redis://u:geheim@h\"");
+    let config = Config::parse(&misplaced, "session.toml", []).unwrap();
+    assert!(!format!("{config:?}").contains("geheim"), "{config:?}");
 
     for (line, secret) in [
         (format!("encrypt = {{ keys = [\"{key}\"] }}"), key),

@@ -48,7 +48,7 @@ fn is_forbidden(name: &str) -> bool {
 
 const FACADE: &str = "session-kit";
 
-const LEAN_FEATURES: [&str; 2] = ["memory", "memory,axum"];
+const LEAN_FEATURES: [&str; 3] = ["memory", "memory,axum", "memory,actix"];
 
 /// A trailing `*` stands for a family of crates.
 #[rustfmt::skip]

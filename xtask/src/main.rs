@@ -1,5 +1,5 @@
 //! The development commands: `cargo xtask test`, `cargo xtask lint`, `cargo xtask ci`,
-//! `cargo xtask features`, `cargo xtask instructions`.
+//! `cargo xtask features`, `cargo xtask instructions`, `cargo xtask schema`.
 
 mod test;
 
@@ -32,6 +32,7 @@ fn main() -> ExitCode {
     let outcome = match Task::parse(&arguments) {
         Some(Task::Test(arguments)) => test::run(arguments),
         Some(Task::Lint) => lint::run(),
+        Some(Task::Schema) => schema(),
         Some(Task::Ci) => lint::run().and_then(|()| test::run(&[])),
         Some(Task::Features) => features::run(),
         Some(Task::Instructions) => instructions::run(),
@@ -56,6 +57,7 @@ enum Task<'a> {
     Ci,
     Features,
     Instructions,
+    Schema,
 }
 
 impl<'a> Task<'a> {
@@ -67,9 +69,19 @@ impl<'a> Task<'a> {
             ("ci", []) => Some(Self::Ci),
             ("features", []) => Some(Self::Features),
             ("instructions", []) => Some(Self::Instructions),
+            ("schema", []) => Some(Self::Schema),
             _ => None,
         }
     }
+}
+
+/// The test that finds the file out of date writes it when it is told to.
+fn schema() -> Result<(), String> {
+    command::Cmd::cargo("test")
+        .args(["--package", "session-kit", "--all-features", "--lib"])
+        .arg("the_file_for_editors_is_up_to_date")
+        .env("UPDATE", "1")
+        .run()
 }
 
 const USAGE: &str = "\
@@ -87,6 +99,8 @@ Commands:
   features          Measure what each feature adds, and tell so in the README.
   instructions      Count the instructions of whole requests (valgrind must be
                     installed), and write them down as what lint expects.
+  schema            Write session-kit.schema.json anew; the tests tell when that
+                    is due.
 ";
 
 #[cfg(test)]
@@ -109,6 +123,7 @@ mod tests {
         assert_eq!(Task::parse(&words("ci")), Some(Task::Ci));
         assert_eq!(Task::parse(&words("features")), Some(Task::Features));
         assert_eq!(Task::parse(&words("instructions")), Some(Task::Instructions));
+        assert_eq!(Task::parse(&words("schema")), Some(Task::Schema));
         assert_eq!(Task::parse(&words("lint --fix")), None);
     }
 

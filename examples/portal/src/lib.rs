@@ -1,10 +1,12 @@
 //! A sign-in portal: a page for a person and an API for programs, both on session-kit.
 //!
-//! A request comes in through [`app`], which puts the session layer around the routes of the
-//! `api` and the `page`; what they refuse is said by `reply` or, to a person, by `page::problem`.
+//! What is done and answered is the same through every framework: `api` for programs, `page` for
+//! people, what they refuse in `reply` and `page::problem`. The modules [`axum`] and [`actix`] have
+//! the routes, the session layer around them, and handlers that pass on what they extract.
 
+pub mod actix;
 mod api;
-mod app;
+pub mod axum;
 mod browser_name;
 mod composition;
 mod metered;
@@ -18,7 +20,6 @@ mod same_origin;
 mod time;
 mod user;
 
-pub use app::app;
 pub use composition::config;
 pub use metered::Metered;
 pub use metrics::Metrics;

@@ -1,19 +1,23 @@
 //! `portal`: reads its arguments, serves until it is told to stop, and finishes what it has begun.
 
 mod arguments;
+mod reload;
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
 use portal::Metrics;
 use session_kit::Sessions;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
-use self::arguments::{Arguments, Asked, USAGE};
+use self::arguments::{Arguments, Asked, Framework, USAGE};
+use self::reload::Reload;
 
 /// How long requests may take to finish once the portal is to stop: a little more than the
 /// longest that it lets a client ask for.
@@ -29,10 +33,12 @@ const MISUSE: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::WARN)
-        .with_writer(std::io::stderr)
-        .init();
+    let worth_telling = Targets::new()
+        .with_default(LevelFilter::WARN)
+        // Whatever a client sends that is no HTTP would be an error here.
+        .with_target("actix_http", LevelFilter::OFF);
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(log).with(worth_telling).init();
     let arguments = match Asked::parse(lexopt::Parser::from_env()) {
         Ok(Asked::Serve(arguments)) => arguments,
         Ok(Asked::Help) => {
@@ -59,27 +65,31 @@ async fn main() -> ExitCode {
 type Failure = Box<dyn std::error::Error>;
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { config, listen, debug_headers } = arguments;
+    let Arguments { config, listen, framework, debug_headers } = arguments;
     let metrics = Metrics::new()?;
-    let config = portal::config(config.as_deref())?.meter(metrics.meter());
+    let file = config;
+    let config = portal::config(file.as_deref())?.meter(metrics.meter());
     let sessions = config.build_with(|store| metrics.around(store))?;
-    let app = portal::app(sessions.clone(), metrics, debug_headers);
 
     // Before anybody is told that the portal is ready, and may stop it.
     let mut signals = Signals::new()?;
+    Reload { file, config, sessions: sessions.clone() }.on_hangup()?;
     let listener = TcpListener::bind(listen)
         .await
         .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     let address = listener.local_addr()?;
-    let listener = listener.tap_io(|connection| {
-        // An answer is written in one piece; there is nothing to wait for.
-        let _ = connection.set_nodelay(true);
-    });
     let (stop, stopped) = oneshot::channel::<()>();
-    let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service)
-        .with_graceful_shutdown(async { stopped.await.unwrap_or_default() })
-        .into_future();
+    let stopped = async { stopped.await.unwrap_or_default() };
+    let server: Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>> = match framework {
+        Framework::Axum => {
+            let app = portal::axum::app(sessions.clone(), metrics, debug_headers);
+            Box::pin(portal::axum::serve(app, listener, stopped))
+        }
+        Framework::Actix => {
+            let shared = portal::actix::Shared::new(sessions.clone(), metrics, debug_headers);
+            Box::pin(portal::actix::serve(shared, listener.into_std()?, stopped))
+        }
+    };
 
     let mut output = std::io::stdout();
     writeln!(output, "listening on http://{address}")?;

@@ -3,14 +3,9 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderValue, Method};
-use axum::middleware::Next;
-use axum::response::Response;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Histogram;
-use session_kit::Source;
-use session_kit::axum::LazySession;
+use session_kit::{LazySession, Source};
 
 use crate::metrics::Metrics;
 
@@ -35,14 +30,61 @@ impl Observer {
     pub(crate) fn new(metrics: &Metrics, debug_headers: DebugHeaders) -> Self {
         Self { requests: metrics.requests().clone(), debug_headers }
     }
+
+    /// For a request that begins now. What it returns is to be handed on with the request.
+    pub(crate) fn begin(&self) -> (Begun, Read) {
+        let read = Read::default();
+        (Begun { observer: self.clone(), at: Instant::now(), read: read.clone() }, read)
+    }
 }
+
+/// A request under way.
+pub(crate) struct Begun {
+    observer: Observer,
+    at: Instant,
+    read: Read,
+}
+
+impl Begun {
+    /// Records what came of it, and tells the value of [`SOURCE`] if it is to be sent.
+    pub(crate) fn end(
+        self,
+        method: &str,
+        route: Option<String>,
+        status: u16,
+    ) -> Option<&'static str> {
+        let Self { observer: Observer { requests, debug_headers }, at, read } = self;
+        let source = read.source();
+        requests.record(
+            at.elapsed().as_secs_f64(),
+            &[
+                KeyValue::new("http.request.method", known(method)),
+                KeyValue::new("http.route", route.unwrap_or_else(|| "none".to_owned())),
+                KeyValue::new("http.response.status_code", i64::from(status)),
+                KeyValue::new("session.source", source),
+            ],
+        );
+        (debug_headers == DebugHeaders::On).then_some(source)
+    }
+}
+
+/// The header of a response that says where its session was read from.
+pub(crate) const SOURCE: &str = "x-session-source";
 
 /// Where a request's session was read from, handed from inside the session layer to outside of
 /// it: only there is the response the final one.
 #[derive(Clone, Debug, Default)]
-struct Read(Arc<OnceLock<Source>>);
+pub(crate) struct Read(Arc<OnceLock<Source>>);
 
 impl Read {
+    /// To be called inside the session layer, which saves only after the handler: what is saved
+    /// comes from the shared store, wherever it was read.
+    pub(crate) fn note(&self, session: &LazySession) {
+        if let Some(source) = session.loaded().and_then(|session| session.source()) {
+            self.0.get_or_init(|| source);
+        }
+    }
+
     fn source(&self) -> &'static str {
         match self.0.get() {
             None => "none",
@@ -52,58 +94,8 @@ impl Read {
     }
 }
 
-/// Goes around everything.
-pub(crate) async fn observe(
-    State(observer): State<Observer>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let begun = Instant::now();
-    let read = Read::default();
-    request.extensions_mut().insert(read.clone());
-    let method = known(request.method());
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let mut response = next.run(request).await;
-
-    let route = route.as_ref().map_or("none", MatchedPath::as_str).to_owned();
-    observer.requests.record(
-        begun.elapsed().as_secs_f64(),
-        &[
-            KeyValue::new("http.request.method", method),
-            KeyValue::new("http.route", route),
-            KeyValue::new("http.response.status_code", i64::from(response.status().as_u16())),
-            KeyValue::new("session.source", read.source()),
-        ],
-    );
-    if observer.debug_headers == DebugHeaders::On {
-        let source = HeaderValue::from_static(read.source());
-        response.headers_mut().insert("x-session-source", source);
-    }
-    response
-}
-
-/// Goes inside the session layer, which saves only after the handler: what is saved comes from
-/// the shared store, wherever it was read.
-pub(crate) async fn note_source(session: LazySession, request: Request, next: Next) -> Response {
-    let read = request.extensions().get::<Read>().cloned();
-    let response = next.run(request).await;
-    let source = session.loaded().and_then(|session| session.source());
-    if let (Some(Read(read)), Some(source)) = (read, source) {
-        read.get_or_init(|| source);
-    }
-    response
-}
-
 /// The methods there are; any other word a client may think of is one and the same.
-fn known(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::DELETE => "DELETE",
-        Method::PATCH => "PATCH",
-        Method::OPTIONS => "OPTIONS",
-        _ => "_OTHER",
-    }
+fn known(method: &str) -> &'static str {
+    let known = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
+    known.into_iter().find(|name| *name == method).unwrap_or("_OTHER")
 }

@@ -2,30 +2,21 @@
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 use session_kit::{Consistency, Error, ErrorKind, Key, Load, OsEntropy, Sessions, Token};
 
 use crate::metrics::Metrics;
-use crate::reply::{self, Failure};
+use crate::reply::{self, Failure, Reply};
 
 /// A store that takes longer is of no use to a visitor.
 const READY_WITHIN: Duration = Duration::from_secs(1);
 
-pub(crate) fn routes(sessions: Sessions, metrics: Metrics) -> Router {
-    Router::new()
-        .route("/readyz", get(is_ready).with_state(sessions))
-        .route("/metrics", get(export).with_state(metrics))
-        .route("/healthz", get(async || ([(CACHE_CONTROL, "no-store")], "ok")))
+pub(crate) fn is_alive() -> Reply {
+    Reply::text("ok").unstored()
 }
 
-async fn is_ready(State(sessions): State<Sessions>) -> Result<Response, Failure> {
-    match tokio::time::timeout(READY_WITHIN, ask(&sessions)).await {
-        Ok(Ok(())) => Ok(([(CACHE_CONTROL, "no-store")], "ok").into_response()),
+pub(crate) async fn is_ready(sessions: &Sessions) -> Result<Reply, Failure> {
+    match tokio::time::timeout(READY_WITHIN, ask(sessions)).await {
+        Ok(Ok(())) => Ok(Reply::text("ok").unstored()),
         Ok(Err(error)) => {
             reply::log(&error);
             Err(Failure::NotReady(reason(&error).into()))
@@ -58,15 +49,14 @@ async fn ask(sessions: &Sessions) -> Result<(), Error> {
     Ok(())
 }
 
-async fn export(State(metrics): State<Metrics>) -> Response {
+pub(crate) fn export(metrics: &Metrics) -> Reply {
     match metrics.to_text() {
-        Ok(text) => {
-            let kind = (CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");
-            ([kind, (CACHE_CONTROL, "no-store")], text).into_response()
-        }
+        Ok(text) => Reply::new(200, text)
+            .with("content-type", "text/plain; version=0.0.4; charset=utf-8")
+            .unstored(),
         Err(error) => {
             tracing::error!(%error, "the metrics cannot be written down");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            Reply::new(500, "")
         }
     }
 }

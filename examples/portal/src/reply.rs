@@ -1,14 +1,62 @@
-//! Errors as programs get them: `{"error": code, "message": text}`.
+//! What a request is answered, before a framework has made a response of it.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use axum::Json;
-use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
-use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use session_kit::axum::{ErrorResponder as _, JsonErrors, SessionRejection};
 use session_kit::{Error, ErrorKind};
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, Cow<'static, str>)>,
+    pub(crate) body: Cow<'static, str>,
+}
+
+impl Reply {
+    pub(crate) fn new(status: u16, body: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, headers: Vec::new(), body: body.into() }
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn text(body: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(200, body).with("content-type", "text/plain; charset=utf-8")
+    }
+
+    pub(crate) fn no_content() -> Self {
+        Self::new(204, "")
+    }
+
+    /// Where to go on, by a request without a body.
+    pub(crate) fn go_to(address: &'static str) -> Self {
+        Self::new(303, "").with("location", address)
+    }
+
+    /// Not for caches, whether or not a session was used.
+    pub(crate) fn unstored(self) -> Self {
+        self.with("cache-control", "no-store")
+    }
+
+    fn json(status: u16, value: &impl Serialize) -> Self {
+        match serde_json::to_string(value) {
+            Ok(body) => Self::new(status, body).with("content-type", "application/json"),
+            Err(error) => {
+                tracing::error!(%error, "an answer cannot be written as JSON");
+                Self::new(500, "")
+            }
+        }
+    }
+}
+
+/// What goes well is answered with 200 and a value.
+pub(crate) fn json(value: &impl Serialize) -> Reply {
+    Reply::json(200, value)
+}
 
 /// Why a request is not answered as it would like to be.
 #[derive(Debug)]
@@ -37,6 +85,38 @@ impl Failure {
     pub(crate) fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
         Self::BadRequest(message.into())
     }
+
+    pub(crate) const NOTHING_HERE: Self = Self::NotFound("there is nothing at this address");
+
+    /// `{"error": code, "message": text}`, for programs; or what could not be done with the
+    /// session, which the adapters have an answer for.
+    pub(crate) fn reply(&self) -> Result<Reply, &Error> {
+        let (status, error, message): (_, _, Cow<'_, str>) = match self {
+            Self::BadRequest(message) => (400, "bad_request", (&**message).into()),
+            Self::BadCredentials => (
+                401,
+                "bad_credentials",
+                "there is no such user, or the password is another one".into(),
+            ),
+            Self::NoSession => {
+                (401, "no_session", "there is no session, or nobody is signed in".into())
+            }
+            Self::CrossSite => {
+                (403, "cross_site", "this was sent by a page of another site".into())
+            }
+            Self::NotFound(message) => (404, "not_found", (*message).into()),
+            Self::MethodNotAllowed => {
+                (405, "method_not_allowed", "this address does not take this method".into())
+            }
+            Self::TooLarge => (413, "too_large", "a body is 64 KiB at most".into()),
+            Self::NotReady(reason) => {
+                let body = Body { error: "store_unavailable", message: (&**reason).into() };
+                return Ok(Reply::json(503, &body).with("retry-after", "1").unstored());
+            }
+            Self::Session(error) => return Err(error),
+        };
+        Ok(Reply::json(status, &Body { error, message }).unstored())
+    }
 }
 
 impl From<Error> for Failure {
@@ -45,64 +125,19 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<SessionRejection> for Failure {
-    fn from(rejection: SessionRejection) -> Self {
-        match rejection {
-            SessionRejection::Load(error) => Self::Session(error),
-            other => Self::Session(Error::new(ErrorKind::Misuse, other.to_string())),
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reply() {
+            Ok(reply) => f.write_str(&reply.body),
+            Err(error) => error.fmt(f),
         }
     }
 }
 
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        let (status, code, message) = match self {
-            Self::BadRequest(message) => (StatusCode::BAD_REQUEST, "bad_request", message),
-            Self::BadCredentials => (
-                StatusCode::UNAUTHORIZED,
-                "bad_credentials",
-                "there is no such user, or the password is another one".into(),
-            ),
-            Self::NoSession => (
-                StatusCode::UNAUTHORIZED,
-                "no_session",
-                "there is no session, or nobody is signed in".into(),
-            ),
-            Self::CrossSite => (
-                StatusCode::FORBIDDEN,
-                "cross_site",
-                "this was sent by a page of another site".into(),
-            ),
-            Self::NotFound(message) => (StatusCode::NOT_FOUND, "not_found", message.into()),
-            Self::MethodNotAllowed => (
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                "this address does not take this method".into(),
-            ),
-            Self::TooLarge => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "a body is 64 KiB at most".into())
-            }
-            Self::NotReady(reason) => {
-                let body = Body { error: "store_unavailable", message: reason };
-                let headers = [(RETRY_AFTER, "1"), (CACHE_CONTROL, "no-store")];
-                return (StatusCode::SERVICE_UNAVAILABLE, headers, Json(body)).into_response();
-            }
-            Self::Session(error) => return session_error(&error),
-        };
-        let headers = [(CACHE_CONTROL, "no-store")];
-        (status, headers, Json(Body { error: code, message })).into_response()
-    }
-}
-
 #[derive(Serialize)]
-struct Body {
+struct Body<'a> {
     error: &'static str,
-    message: Cow<'static, str>,
-}
-
-/// The answer to a request whose session could not be read or saved, for programs.
-pub(crate) fn session_error(error: &Error) -> Response {
-    JsonErrors.respond(error)
+    message: Cow<'a, str>,
 }
 
 /// Tells the operator what the client is not told.

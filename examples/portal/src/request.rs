@@ -1,56 +1,77 @@
-//! What a request brings, checked before a handler sees it.
+//! What a request brings, checked before anything is done with it.
 
-use std::fmt::Display;
-use std::net::SocketAddr;
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::str::Utf8Error;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
-use axum::http::header::USER_AGENT;
-use axum::http::request::Parts;
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
-use session_kit::axum::Session;
-use session_kit::{Device, Subject};
+use session_kit::{Device, Handle};
 
 use crate::reply::Failure;
 
 /// The most that a body may have.
-pub(crate) const MAX_BODY: usize = 64 * 1024;
+const MAX_BODY: usize = 64 * 1024;
 
 /// How much more is read, and dropped: a client that is still sending when the connection is
 /// closed may never see why.
 const MAX_DISCARDED: usize = 1024 * 1024;
 
+/// How long a client may take to send a body.
+const BODY_WITHIN: Duration = Duration::from_secs(30);
+
+/// What is sent with a request, as it comes.
+pub(crate) trait Body: Stream<Item = Result<Bytes, CutOff>> {}
+
+impl<S: Stream<Item = Result<Bytes, CutOff>>> Body for S {}
+
+/// There is more of a body than has come.
+#[derive(Debug)]
+pub(crate) struct CutOff;
+
 /// A JSON body, whatever type it claims to have.
-pub(crate) struct Json<T>(pub(crate) T);
+pub(crate) async fn json<T: DeserializeOwned>(body: impl Body) -> Result<T, Failure> {
+    parse(&read_in_time(body).await?)
+}
 
 /// A JSON body that must be an object, whatever type it claims to have.
-pub(crate) struct JsonObject<T>(pub(crate) T);
-
-impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
-    type Rejection = Failure;
-
-    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
-        parse(&read_in_time(request.into_body()).await?).map(Self)
+pub(crate) async fn json_object<T: DeserializeOwned>(body: impl Body) -> Result<T, Failure> {
+    let body = read_in_time(body).await?;
+    let value = parse(&body)?;
+    // A list of the fields' values would be taken for them too.
+    if body.trim_ascii_start().starts_with(b"{") {
+        Ok(value)
+    } else {
+        Err(Failure::bad_request("the body is a JSON object"))
     }
 }
 
-impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonObject<T> {
-    type Rejection = Failure;
-
-    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
-        let body = read_in_time(request.into_body()).await?;
-        let value = parse(&body)?;
-        // A list of the fields' values would be taken for them too.
-        if body.trim_ascii_start().starts_with(b"{") {
-            Ok(Self(value))
-        } else {
-            Err(Failure::bad_request("the body is a JSON object"))
-        }
+/// What a browser sends of a form.
+pub(crate) async fn form<T: DeserializeOwned>(
+    content_type: Option<&[u8]>,
+    body: impl Body,
+) -> Result<T, Failure> {
+    let is_form = content_type.is_some_and(|name| name.starts_with(FORM));
+    if !is_form {
+        return Err(Failure::bad_request("the body is no form"));
     }
+    let body = read_in_time(body).await?;
+    serde_urlencoded::from_bytes(&body)
+        .map_err(|_| Failure::bad_request("the form has not the fields expected here"))
+}
+
+const FORM: &[u8] = b"application/x-www-form-urlencoded";
+
+/// What is asked for behind the `?`.
+pub(crate) fn query<T: DeserializeOwned>(query: Option<&str>) -> Result<T, Failure> {
+    serde_urlencoded::from_str(query.unwrap_or_default())
+        .map_err(|error| Failure::bad_request(format!("the query is not as expected: {error}")))
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
@@ -67,19 +88,16 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     })
 }
 
-/// How long a client may take to send a body.
-const BODY_WITHIN: Duration = Duration::from_secs(30);
-
-async fn read_in_time(body: Body) -> Result<Vec<u8>, Failure> {
+async fn read_in_time(body: impl Body) -> Result<Vec<u8>, Failure> {
     let too_late = |_| Failure::bad_request("the body did not arrive in time");
     tokio::time::timeout(BODY_WITHIN, read(body)).await.map_err(too_late)?
 }
 
-async fn read(mut body: Body) -> Result<Vec<u8>, Failure> {
+async fn read(body: impl Body) -> Result<Vec<u8>, Failure> {
     let (mut kept, mut length) = (Vec::new(), 0);
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Failure::bad_request("the body did not arrive whole"))?;
-        let Ok(data) = frame.into_data() else { continue };
+    let mut body = pin!(body);
+    while let Some(data) = body.next().await {
+        let data = data.map_err(|CutOff| Failure::bad_request("the body did not arrive whole"))?;
         length += data.len();
         if length <= MAX_BODY {
             kept.extend_from_slice(&data);
@@ -90,53 +108,19 @@ async fn read(mut body: Body) -> Result<Vec<u8>, Failure> {
     if length <= MAX_BODY { Ok(kept) } else { Err(Failure::TooLarge) }
 }
 
-/// One of axum's own extractors, whose refusals are put into the form of all others.
-pub(crate) struct Checked<E>(pub(crate) E);
-
-impl<S, E> FromRequestParts<S> for Checked<E>
-where
-    S: Sync,
-    E: FromRequestParts<S, Rejection: Display>,
-{
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let extracted = E::from_request_parts(parts, state).await;
-        extracted.map(Self).map_err(|rejection| Failure::bad_request(rejection.to_string()))
-    }
-}
-
-/// A session with somebody signed in to it.
-pub(crate) struct SignedIn {
-    pub(crate) session: Session,
-    pub(crate) subject: Subject,
-}
-
-impl<S: Sync> FromRequestParts<S> for SignedIn {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let session = Session::from_request_parts(parts, state).await?;
-        let subject = session.subject().ok_or(Failure::NoSession)?;
-        Ok(Self { session, subject })
-    }
-}
-
 /// What is known of the device at the other end.
 pub(crate) struct Client(pub(crate) Device);
 
-impl<S: Sync> FromRequestParts<S> for Client {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+impl Client {
+    pub(crate) fn new(user_agent: Option<&[u8]>, peer: Option<IpAddr>) -> Self {
         let mut device = Device::new();
-        if let Some(agent) = parts.headers.get(USER_AGENT) {
-            device = device.with_user_agent(&String::from_utf8_lossy(agent.as_bytes()));
+        if let Some(agent) = user_agent {
+            device = device.with_user_agent(&String::from_utf8_lossy(agent));
         }
-        if let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() {
-            device = device.with_address(&peer.ip().to_canonical().to_string());
+        if let Some(peer) = peer {
+            device = device.with_address(&peer.to_canonical().to_string());
         }
-        Ok(Self(device))
+        Self(device)
     }
 }
 
@@ -150,6 +134,13 @@ pub(crate) struct DataName {
 
 impl DataName {
     const MAX_CHARS: usize = 64;
+
+    /// The one in `/api/data/{name}`.
+    pub(crate) fn in_path(path: &str) -> Result<Self, Failure> {
+        let name = after("data", path).ok_or(Failure::NOTHING_HERE)?;
+        let name = name.map_err(|_| Failure::bad_request("a name is UTF-8"))?;
+        Self::try_from(name.into_owned()).map_err(Failure::bad_request)
+    }
 
     pub(crate) fn field(&self) -> &str {
         &self.field
@@ -168,6 +159,23 @@ impl TryFrom<String> for DataName {
     }
 }
 
+/// The device that a path names, if it can be one at all.
+pub(crate) struct Named(pub(crate) Option<Handle>);
+
+impl Named {
+    pub(crate) fn in_path(path: &str) -> Self {
+        let name = after("devices", path).and_then(Result::ok);
+        Self(name.and_then(|name| Handle::parse(&name)))
+    }
+}
+
+/// The segment that follows another one. Taken from the path as it was sent: not all frameworks
+/// hand over what is in it as it is.
+fn after<'a>(word: &str, path: &'a str) -> Option<Result<Cow<'a, str>, Utf8Error>> {
+    let segment = path.split('/').skip_while(|segment| *segment != word).nth(1)?;
+    Some(percent_decode_str(segment).decode_utf8())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,5 +189,18 @@ mod tests {
         for name in ["", "a\nb", "\0", &"x".repeat(65)] {
             assert!(field(name).is_err(), "{name:?}");
         }
+    }
+
+    #[test]
+    fn what_is_in_a_path_is_taken_apart_and_then_decoded() {
+        let name = |path: &str| DataName::in_path(path).map(|name| name.field).ok();
+        assert_eq!(name("/api/data/a%2Fb").as_deref(), Some("data.a/b"));
+        assert_eq!(name("/api/data/data").as_deref(), Some("data.data"));
+        assert_eq!(name("/api/data/%25FF+").as_deref(), Some("data.%FF+"));
+        for path in ["/api/data/%FF", "/api/data/%00", "/api/data/", "/api/data", "/api"] {
+            assert_eq!(name(path), None, "{path}");
+        }
+        assert!(Named::in_path("/devices/AAAAAAAAAAAAAAAAAAAAAA/revoke").0.is_some());
+        assert!(Named::in_path("/api/devices/x").0.is_none());
     }
 }

@@ -83,7 +83,12 @@ impl Limits {
         self.max_fields
     }
 
-    pub(crate) fn check_payload(&self, bytes: usize) -> Result<(), Error> {
+    /// Checks the length of packed fields.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`] if they take more than [`max_payload`](Self::max_payload).
+    pub fn check_payload(&self, bytes: usize) -> Result<(), Error> {
         if bytes <= self.max_payload {
             return Ok(());
         }
@@ -92,7 +97,12 @@ impl Limits {
             .with("limit", self.max_payload))
     }
 
-    pub(super) fn check_fields(&self, fields: usize) -> Result<(), Error> {
+    /// Checks a number of fields.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`] if it is more than [`max_fields`](Self::max_fields).
+    pub fn check_fields(&self, fields: usize) -> Result<(), Error> {
         if fields <= self.max_fields {
             return Ok(());
         }

@@ -222,10 +222,10 @@ impl Sessions {
             return Err(fixed("store", "another"));
         }
         let (mut settings, namespace) = builder.settings()?;
+        settings.succeed(&self.0.settings.load())?;
         if namespace != self.0.namespace {
             return Err(fixed("namespace", format_args!("{:?}", namespace.as_str())));
         }
-        settings.succeed(&self.0.settings.load())?;
         self.0.settings.store(Arc::new(settings));
         Ok(())
     }

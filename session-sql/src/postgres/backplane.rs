@@ -148,14 +148,19 @@ async fn receive(mut listener: PgListener, changes: String, events: mpsc::Sender
 }
 
 impl Postgres {
+    /// A backplane is there only where there are some.
+    fn announcements(&self) -> Result<&Announcements, Error> {
+        self.announcements.as_ref().ok_or_else(strange)
+    }
+
     async fn echo(
         &self,
         connection: &mut PgConnection,
-        announcements: &Announcements,
         node: NodeId,
         number: u64,
         handled: u64,
     ) -> Result<Echoed, Failure> {
+        let announcements = self.announcements()?;
         let mut fresh = [0; 8];
         OsEntropy.fill(&mut fresh)?;
         let mut arguments = PgArguments::default();
@@ -173,21 +178,18 @@ impl Postgres {
         Ok(Echoed { epoch: Epoch(epoch.cast_unsigned()), order: Order(place.cast_unsigned()) })
     }
 
-    async fn nudge(&self, connection: &mut PgConnection, channel: &str) -> Result<(), Failure> {
+    async fn nudge(&self, connection: &mut PgConnection) -> Result<(), Failure> {
         let mut arguments = PgArguments::default();
-        add(&mut arguments, channel)?;
+        add(&mut arguments, self.announcements()?.channel.as_str())?;
         add(&mut arguments, announcement::NUDGE)?;
         let nudge = SqlStr::from_static("SELECT pg_notify($1, $2)");
         self.rows(connection, &nudge, arguments).await?;
         Ok(())
     }
 
-    async fn nodes(
-        &self,
-        connection: &mut PgConnection,
-        announcements: &Announcements,
-    ) -> Result<Vec<Heartbeat>, Failure> {
-        let rows = self.rows(connection, &announcements.nodes, PgArguments::default()).await?;
+    async fn nodes(&self, connection: &mut PgConnection) -> Result<Vec<Heartbeat>, Failure> {
+        let nodes = &self.announcements()?.nodes;
+        let rows = self.rows(connection, nodes, PgArguments::default()).await?;
         let heartbeat = |row| {
             let number = |index| row::column::<_, i64>(row, index).map(i64::cast_unsigned);
             let (sent, handled) = (number(1)?, number(2)?);
@@ -221,10 +223,7 @@ impl Backplane for PostgresBackplane {
     ) -> Result<Echoed, Error> {
         let echoed =
             self.shared.run(&self.shared.writes, Repeat::Harmless, move |dialect, connection| {
-                Box::pin(async move {
-                    let announcements = dialect.announcements.as_ref().ok_or_else(strange)?;
-                    dialect.echo(connection, announcements, node, number, handled).await
-                })
+                Box::pin(dialect.echo(connection, node, number, handled))
             });
         echoed.await.map_err(|error| error.during("echo"))
     }
@@ -232,10 +231,7 @@ impl Backplane for PostgresBackplane {
     async fn nudge(&self, _: Lane) -> Result<(), Error> {
         let nudged =
             self.shared.run(&self.shared.writes, Repeat::Harmless, |dialect, connection| {
-                Box::pin(async move {
-                    let announcements = dialect.announcements.as_ref().ok_or_else(strange)?;
-                    dialect.nudge(connection, &announcements.channel).await
-                })
+                Box::pin(dialect.nudge(connection))
             });
         nudged.await.map_err(|error| error.during("nudge"))
     }
@@ -243,10 +239,7 @@ impl Backplane for PostgresBackplane {
     async fn nodes(&self, _: Lane) -> Result<Vec<Heartbeat>, Error> {
         let nodes =
             self.shared.run(&self.shared.writes, Repeat::Harmless, |dialect, connection| {
-                Box::pin(async move {
-                    let announcements = dialect.announcements.as_ref().ok_or_else(strange)?;
-                    dialect.nodes(connection, announcements).await
-                })
+                Box::pin(dialect.nodes(connection))
             });
         nodes.await.map_err(|error| error.during("nodes"))
     }

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use session_core::{Clock as _, Key, Load, Loaded, Record, Store, SystemClock};
+use session_sql::{Database, SqlStore};
 use session_testkit::sample;
 use session_testkit::servers::{MariaDb, Postgres};
 use sqlx::Connection as _;
+use tokio::runtime::Builder;
+use tokio::time::timeout;
 
 use crate::fixture;
 
@@ -111,5 +115,34 @@ async fn read(store: Arc<dyn Store>, live: Vec<(Key, Record)>, is_over: Arc<Atom
         if is_over.load(Ordering::SeqCst) {
             return reads;
         }
+    }
+}
+
+/// As when a worker with a runtime of its own ends, and others go on.
+#[test]
+fn sessions_are_freed_on_another_runtime_when_the_first_has_ended() {
+    let folder = fixture::folder();
+    let url = fixture::url_of(&folder);
+    let database = Database::parse(&url).unwrap();
+    let store = SqlStore::builder(database).table(TABLE).migrate(true).timeout(fixture::TIMEOUT);
+    let store = store.sweep_every(Duration::from_secs(1)).build().unwrap();
+    let expire_one = async || {
+        let record = sample::record_living(SystemClock.now(), Duration::from_millis(1));
+        store.create(&sample::key(), &record).await.unwrap();
+    };
+    for _ in 0..2 {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            expire_one().await;
+            let freed = async {
+                let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+                let sql = format!("SELECT COUNT(*) FROM {TABLE}");
+                let count = || sqlx::query_scalar(sqlx::AssertSqlSafe(sql.clone()));
+                while count().fetch_one(&mut connection).await.is_ok_and(|left: i64| left > 0) {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            timeout(fixture::TIMEOUT, freed).await.expect("the room of the session to be freed");
+        });
     }
 }

@@ -1,5 +1,5 @@
-//! Servers that belong to one test: PostgreSQL with or without PgBouncer, MariaDB, and Redis alone,
-//! under Sentinel, and as a Cluster.
+//! Servers that belong to one test: PostgreSQL with or without PgBouncer, MariaDB, Redis alone,
+//! under Sentinel, and as a Cluster, and nginx in front of what is tested.
 //!
 //! Each is started as child processes on free ports of 127.0.0.1, keeps its files in a temporary
 //! folder, and is gone with the value that stands for it. Nothing else on the machine is touched,
@@ -27,6 +27,7 @@
 //! | [`Postgres`] | `postgres` 14 or later, `initdb`, `psql` | `postgresql` |
 //! | [`PgBouncer`] | `pgbouncer`, `psql` | `pgbouncer` |
 //! | [`MariaDb`] | `mariadbd` 10.5 or later, `mariadb-install-db`, `mariadb` | `mariadb-server` |
+//! | Nginx | `nginx` 1.20 or later | `nginx` |
 //!
 //! They are looked for on the `PATH` and where Debian keeps them. If one is missing, starting
 //! panics and says so: a test that needs a server never passes without one.
@@ -64,6 +65,8 @@ mod builder;
 #[cfg(feature = "servers")]
 mod cluster;
 #[cfg(feature = "servers")]
+mod nginx;
+#[cfg(feature = "servers")]
 mod nodes;
 #[cfg(feature = "servers")]
 mod redis;
@@ -80,6 +83,7 @@ pub use postgres::{Postgres, PostgresBuilder};
 pub use self::{
     builder::RedisBuilder,
     cluster::{Cluster, ClusterBuilder},
+    nginx::Nginx,
     redis::Redis,
     sentinel::{Sentinel, SentinelBuilder},
 };

@@ -8,11 +8,12 @@ use std::process::Command;
 use session_testkit::servers::Postgres;
 
 /// One for each server.
-const TESTS: [&str; 4] = [
+const TESTS: [&str; 5] = [
     "redis::a_server_answers_at_its_address",
     "postgres::a_server_answers_at_its_url",
     "pgbouncer::it_lets_the_application_through_to_the_server",
     "mariadb::a_server_answers_at_its_url",
+    "nginx::it_answers_as_its_configuration_says",
 ];
 
 #[test]

@@ -9,6 +9,7 @@ mod harness;
 #[path = "../suite/map_store.rs"]
 mod map_store;
 mod mariadb;
+mod nginx;
 #[cfg(target_os = "linux")]
 mod orphans;
 mod pgbouncer;

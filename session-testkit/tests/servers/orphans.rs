@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use session_testkit::servers::{MariaDb, PgBouncer, Postgres, Redis};
+use session_testkit::servers::{MariaDb, Nginx, PgBouncer, Postgres, Redis};
 
 use crate::postgres::segment;
 
@@ -62,6 +62,16 @@ fn pgbouncer_ends_with_the_process_that_started_it() {
         let postgres = Postgres::start().await;
         let pgbouncer = PgBouncer::start(&postgres).await;
         ([postgres.pid(), pgbouncer.pid()], (postgres, pgbouncer))
+    });
+}
+
+#[test]
+fn nginx_ends_with_the_process_that_started_it() {
+    const NAME: &str = "orphans::nginx_ends_with_the_process_that_started_it";
+    ends_with_its_process(NAME, async || {
+        let nginx =
+            Nginx::start(|address| format!("server {{ listen {address}; return 204; }}")).await;
+        ([nginx.pid()], nginx)
     });
 }
 

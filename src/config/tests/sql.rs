@@ -14,6 +14,7 @@ fn refusal(lines: &str) -> String {
     error.to_string()
 }
 
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 fn expect_refusals(cases: &[(&str, &[&str])]) {
     for (lines, words) in cases {
         let message = refusal(lines);
@@ -43,13 +44,21 @@ fn the_feature_to_enable_is_named() {
                 continue;
             }
             let message = refusal(&lines);
-            assert!(message.contains(&format!("feature `{feature}`")), "{message}");
+            let is_named = match IS_IN {
+                true => format!("feature `{feature}`"),
+                // Nothing looks at the URL.
+                false => "feature `postgres`, `mysql` or `sqlite`".to_owned(),
+            };
+            assert!(message.contains(&is_named), "{message}");
             assert!(message.contains("field: stores.main."), "{message}");
             assert!(!message.contains("geheim"), "{message}");
         }
     }
 }
 
+const IS_IN: bool = cfg!(any(feature = "mysql", feature = "postgres", feature = "sqlite"));
+
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 #[test]
 fn a_database_of_another_kind_is_refused() {
     expect_refusals(&[
@@ -82,6 +91,7 @@ fn the_feature_for_tls_is_named() {
 }
 
 /// `geheim` is the secret, and the place is a wrong one in each.
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 #[test]
 fn secrets_are_never_shown() {
     let good = "url = \"postgres://u:geheim@host/name\"\nlisten_at = \"postgres://u:geheim@h\"\n";

@@ -1,43 +1,38 @@
 //! Signing in and out, and who that was.
 
-use axum::extract::Query;
-use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use session_kit::axum::{LazySession, Session};
-use session_kit::{Consistency, Device};
+use session_kit::{Consistency, Device, LazySession, Session};
 
+use super::Answer;
 use crate::reply::Failure;
-use crate::request::{Checked, Client, JsonObject};
+use crate::reply::{Reply, json};
+use crate::request::{self, Body};
 use crate::time::Rfc3339;
 use crate::user::{Credentials, sign_in};
 
 #[derive(Serialize)]
-pub(super) struct User {
-    user: String,
+struct User<'a> {
+    user: &'a str,
 }
 
 /// The session is not even read for a wrong password: guessing costs the store nothing.
-pub(super) async fn log_in(
-    session: LazySession,
-    Client(device): Client,
-    JsonObject(credentials): JsonObject<Credentials>,
-) -> Result<axum::Json<User>, Failure> {
+pub(crate) async fn log_in(session: &LazySession, device: Device, body: impl Body) -> Answer {
+    let credentials: Credentials = request::json_object(body).await?;
     let subject = credentials.verify().ok_or(Failure::BadCredentials)?;
     let session = session.load().await?;
-    let user = subject.as_str().to_owned();
-    sign_in(&session, subject, device);
-    Ok(axum::Json(User { user }))
+    sign_in(&session, subject.clone(), device);
+    Ok(json(&User { user: subject.as_str() }))
 }
 
 /// The layer ends the session in the store before the answer goes out; if it cannot, the answer
 /// is 503 instead.
-pub(super) async fn log_out(session: Session) -> StatusCode {
+pub(crate) fn log_out(session: &Session) -> Reply {
     session.destroy();
-    StatusCode::NO_CONTENT
+    Reply::no_content()
 }
 
 #[derive(Deserialize)]
-pub(super) struct MeQuery {
+struct MeQuery {
     consistency: Option<AskedConsistency>,
 }
 
@@ -48,7 +43,7 @@ enum AskedConsistency {
 }
 
 #[derive(Serialize)]
-pub(super) struct Me {
+struct Me {
     user: String,
     created_at: Option<Rfc3339>,
     authenticated_at: Option<Rfc3339>,
@@ -73,16 +68,14 @@ impl From<&Device> for ShownDevice {
     }
 }
 
-pub(super) async fn me(
-    Checked(Query(query)): Checked<Query<MeQuery>>,
-    session: LazySession,
-) -> Result<axum::Json<Me>, Failure> {
+pub(crate) async fn me(session: &LazySession, query: Option<&str>) -> Answer {
+    let query: MeQuery = request::query(query)?;
     let session = match query.consistency {
         Some(AskedConsistency::Strong) => session.load_with(Consistency::Strong).await?,
         None => session.load().await?,
     };
     let subject = session.subject().ok_or(Failure::NoSession)?;
-    Ok(axum::Json(Me {
+    Ok(json(&Me {
         user: subject.as_str().to_owned(),
         created_at: session.created_at().map(Rfc3339),
         authenticated_at: session.authenticated_at().map(Rfc3339),

@@ -2,41 +2,35 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, Query};
-use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
-use session_kit::axum::Session;
+use session_kit::{LazySession, Session};
 
-use crate::reply::Failure;
-use crate::request::{Checked, DataName, Json};
+use super::Answer;
+use crate::reply::{Failure, Reply, json};
+use crate::request::{self, Body, DataName};
 
-type Named = Checked<Path<DataName>>;
-
-pub(super) async fn read(
-    Checked(Path(name)): Named,
-    session: Session,
-) -> Result<axum::Json<Value>, Failure> {
-    let value = session.get(name.field())?;
-    value.map(axum::Json).ok_or(Failure::NotFound("nothing is stored under this name"))
+pub(crate) fn read(session: &Session, name: &DataName) -> Answer {
+    let value: Option<Value> = session.get(name.field())?;
+    let value = value.ok_or(Failure::NotFound("nothing is stored under this name"))?;
+    Ok(json(&value))
 }
 
-pub(super) async fn write(
-    Checked(Path(name)): Named,
-    session: Session,
-    Json(value): Json<Value>,
-) -> Result<StatusCode, Failure> {
+/// The session first: what is wrong with a body is told to whom it is that has sent it.
+pub(crate) async fn write(session: &LazySession, name: &DataName, body: impl Body) -> Answer {
+    let session = session.load().await?;
+    let value: Value = request::json(body).await?;
     session.insert(name.field(), &value)?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Reply::no_content())
 }
 
-pub(super) async fn remove(Checked(Path(name)): Named, session: Session) -> StatusCode {
+pub(crate) fn remove(session: &Session, name: &DataName) -> Reply {
     session.remove(name.field());
-    StatusCode::NO_CONTENT
+    Reply::no_content()
 }
 
 #[derive(Deserialize)]
-pub(super) struct Slowly {
+struct Slowly {
     name: DataName,
     ms: u64,
 }
@@ -46,16 +40,19 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// What others did to the session while this one slept is neither lost nor undone: the value is
 /// stored on top of it, and not at all if the session is gone.
-pub(super) async fn write_slowly(
-    Checked(Query(Slowly { name, ms })): Checked<Query<Slowly>>,
-    session: Session,
-    Json(value): Json<Value>,
-) -> Result<StatusCode, Failure> {
+pub(crate) async fn write_slowly(
+    session: &LazySession,
+    query: Option<&str>,
+    body: impl Body,
+) -> Answer {
+    let Slowly { name, ms } = request::query(query)?;
+    let session = session.load().await?;
+    let value: Value = request::json(body).await?;
     let wait = Duration::from_millis(ms);
     if wait > MAX_WAIT {
         return Err(Failure::bad_request("`ms` is 60,000 at most"));
     }
     tokio::time::sleep(wait).await;
     session.insert(name.field(), &value)?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Reply::no_content())
 }

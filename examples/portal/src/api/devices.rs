@@ -1,18 +1,15 @@
 //! On what devices a user is signed in.
 
-use axum::Json;
-use axum::extract::Path;
-use axum::http::StatusCode;
 use serde::Serialize;
-use session_kit::Handle;
+use session_kit::{Handle, Session, Subject};
 
+use super::Answer;
 use super::account::ShownDevice;
-use crate::reply::Failure;
-use crate::request::{Checked, SignedIn};
+use crate::reply::{Failure, Reply, json};
 use crate::time::Rfc3339;
 
 #[derive(Serialize)]
-pub(super) struct ListedDevice {
+struct ListedDevice {
     handle: String,
     current: bool,
     #[serde(flatten)]
@@ -21,8 +18,12 @@ pub(super) struct ListedDevice {
     last_seen_at: Rfc3339,
 }
 
-pub(super) async fn list(signed_in: SignedIn) -> Result<Json<Vec<ListedDevice>>, Failure> {
-    let SignedIn { session, subject } = signed_in;
+fn subject(session: &Session) -> Result<Subject, Failure> {
+    session.subject().ok_or(Failure::NoSession)
+}
+
+pub(crate) async fn list(session: &Session) -> Answer {
+    let subject = subject(session)?;
     let current = session.handle();
     let sessions = session.sessions().list(&subject).await?;
     let devices = sessions.into_iter().map(|info| ListedDevice {
@@ -32,45 +33,41 @@ pub(super) async fn list(signed_in: SignedIn) -> Result<Json<Vec<ListedDevice>>,
         created_at: Rfc3339(info.created_at),
         last_seen_at: Rfc3339(info.last_seen_at),
     });
-    Ok(Json(devices.collect()))
+    Ok(json(&devices.collect::<Vec<_>>()))
 }
 
-pub(super) async fn revoke(
-    signed_in: SignedIn,
-    Checked(Path(handle)): Checked<Path<String>>,
-) -> Result<StatusCode, Failure> {
-    let SignedIn { session, subject } = signed_in;
-    let handle = Handle::parse(&handle);
+/// `None` is a device that nobody can have.
+pub(crate) async fn revoke(session: &Session, handle: Option<Handle>) -> Answer {
+    let subject = subject(session)?;
     if handle.is_some() && handle == session.handle() {
         // Through the session, so that this client is told to forget its token.
         session.destroy();
-        return Ok(StatusCode::NO_CONTENT);
+        return Ok(Reply::no_content());
     }
     let revoked = match handle {
         Some(handle) => session.sessions().revoke(&subject, handle).await?,
         None => false,
     };
     if revoked {
-        Ok(StatusCode::NO_CONTENT)
+        Ok(Reply::no_content())
     } else {
         Err(Failure::NotFound("you have no such device"))
     }
 }
 
 #[derive(Serialize)]
-pub(super) struct Revoked {
+struct Revoked {
     revoked: usize,
 }
 
-pub(super) async fn revoke_others(signed_in: SignedIn) -> Result<Json<Revoked>, Failure> {
-    let SignedIn { session, subject: _ } = signed_in;
-    let revoked = session.sessions().revoke_others(&session).await?;
-    Ok(Json(Revoked { revoked }))
+pub(crate) async fn revoke_others(session: &Session) -> Answer {
+    subject(session)?;
+    let revoked = session.sessions().revoke_others(session).await?;
+    Ok(json(&Revoked { revoked }))
 }
 
-pub(super) async fn revoke_all(signed_in: SignedIn) -> Result<Json<Revoked>, Failure> {
-    let SignedIn { session, subject } = signed_in;
-    let revoked = session.sessions().revoke_all(&subject).await?;
+pub(crate) async fn revoke_all(session: &Session) -> Answer {
+    let revoked = session.sessions().revoke_all(&subject(session)?).await?;
     session.destroy();
-    Ok(Json(Revoked { revoked }))
+    Ok(json(&Revoked { revoked }))
 }

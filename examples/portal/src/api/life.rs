@@ -2,31 +2,28 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use serde::Deserialize;
-use session_kit::Timeouts;
-use session_kit::axum::Session;
+use session_kit::{LazySession, Session, Timeouts};
 
-use crate::reply::Failure;
-use crate::request::JsonObject;
+use super::Answer;
+use crate::reply::{Failure, Reply};
+use crate::request::{self, Body};
 
 /// Without a session there is no id to change, and nothing happens.
-pub(super) async fn rotate(session: Session) -> StatusCode {
+pub(crate) fn rotate(session: &Session) -> Reply {
     session.rotate();
-    StatusCode::NO_CONTENT
+    Reply::no_content()
 }
 
 #[derive(Deserialize)]
-pub(super) struct AskedTimeouts {
+struct AskedTimeouts {
     idle_ms: u64,
     absolute_ms: u64,
 }
 
-pub(super) async fn set_timeouts(
-    session: Session,
-    JsonObject(asked): JsonObject<AskedTimeouts>,
-) -> Result<StatusCode, Failure> {
-    let AskedTimeouts { idle_ms, absolute_ms } = asked;
+pub(crate) async fn set_timeouts(session: &LazySession, body: impl Body) -> Answer {
+    let session = session.load().await?;
+    let AskedTimeouts { idle_ms, absolute_ms } = request::json_object(body).await?;
     let [idle, absolute] = [idle_ms, absolute_ms].map(Duration::from_millis);
     let Ok(timeouts) = Timeouts::new(idle, absolute) else {
         let reason =
@@ -37,5 +34,5 @@ pub(super) async fn set_timeouts(
         return Err(Failure::NoSession);
     }
     session.set_timeouts(timeouts);
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Reply::no_content())
 }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use session_kit::{Error, Flash, Level, Session, SessionInfo, Subject, Timestamp};
 
 use super::frame;
-use crate::api;
+use crate::api::counter;
 use crate::browser_name::browser_name;
 use crate::time::Rfc3339;
 
@@ -38,7 +38,7 @@ impl Account {
         devices.sort_by_key(|device| !device.current);
         Ok(Self {
             user: subject.as_str().to_owned(),
-            counter: api::value(session)?,
+            counter: counter::value(session)?,
             devices,
             idle_deadline: session.idle_deadline(),
             absolute_deadline: session.absolute_deadline(),

@@ -2,14 +2,12 @@
 
 use std::sync::LazyLock;
 
-use axum::http::header::{
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
-};
-use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
+
+use crate::reply::Reply;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -49,29 +47,22 @@ pub(super) fn page(title: &str, user: Option<&str>, content: Markup) -> Markup {
     }
 }
 
-/// Lets a page load nothing, run nothing and be framed by nobody, should anything get into it
+/// A page that can load nothing, run nothing and be framed by nobody, should anything get into it
 /// that was not escaped.
-pub(crate) async fn harden(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    let is_page = headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|content_type| content_type.as_bytes().starts_with(b"text/html"));
-    if is_page {
-        headers.insert(CONTENT_SECURITY_POLICY, POLICY.clone());
+pub(super) fn reply(status: u16, page: Markup) -> Reply {
+    Reply::new(status, page.into_string())
+        .with("content-type", "text/html; charset=utf-8")
+        .with("content-security-policy", &**POLICY)
         // Not `no-referrer`: with that, browsers say of a form that it comes from nowhere.
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-        let opener = HeaderName::from_static("cross-origin-opener-policy");
-        headers.insert(opener, HeaderValue::from_static("same-origin"));
-    }
-    response
+        .with("referrer-policy", "same-origin")
+        .with("cross-origin-opener-policy", "same-origin")
 }
 
 /// Names the one style sheet by its digest, so any other one is dropped.
-static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+static POLICY: LazyLock<String> = LazyLock::new(|| {
     let digest = STANDARD.encode(Sha256::digest(STYLE));
-    let policy = format!(
+    format!(
         "default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action 'self'; \
          base-uri 'none'; frame-ancestors 'none'"
-    );
-    HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+    )
 });

@@ -1,38 +1,22 @@
-//! The page for a person: plain HTML forms, no script.
+//! The page for a person: plain HTML forms, no script; through whatever framework it is asked.
 
 mod account;
-mod forms;
+pub(crate) mod forms;
 mod frame;
 mod problem;
 mod sign_in;
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, Query};
-use axum::http::StatusCode;
-use axum::response::Html;
-use axum::routing::{get, post};
 use serde::Deserialize;
-use session_kit::axum::LazySession;
+use session_kit::LazySession;
 
-pub(crate) use self::frame::harden;
-pub(crate) use self::problem::{problem, session_error};
+pub(crate) use self::problem::{Problem, cross_site, session_error};
 
 use self::account::Account;
-use self::problem::Problem;
-use crate::request::{Checked, MAX_BODY};
+use crate::reply::Reply;
+use crate::request;
 
-pub(crate) fn routes() -> Router {
-    Router::new()
-        .route("/", get(home))
-        .route("/login", post(forms::log_in))
-        .route("/logout", post(forms::log_out))
-        .route("/counter", post(forms::count))
-        .route("/revoke-others", post(forms::revoke_others))
-        .route("/devices/{handle}/revoke", post(forms::revoke))
-        // The pages bring their icon with them; this is for browsers that ask all the same.
-        .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-}
+/// What a form or a link leads to, or why not.
+pub(crate) type Answer = Result<Reply, Problem>;
 
 /// What the sign-in page has to say to a visitor who has no session, and so no flash messages.
 /// It travels in the address: nothing is stored for somebody who only mistypes a password.
@@ -59,16 +43,18 @@ struct HomeQuery {
     notice: Option<Notice>,
 }
 
-async fn home(
-    query: Result<Checked<Query<HomeQuery>>, crate::reply::Failure>,
-    session: LazySession,
-) -> Result<Html<String>, Problem> {
+pub(crate) async fn home(session: &LazySession, query: Option<&str>) -> Answer {
     // An address with a notice that there is none of still leads here.
-    let notice = query.ok().and_then(|Checked(Query(query))| query.notice);
+    let notice = request::query(query).ok().and_then(|query: HomeQuery| query.notice);
     let session = session.load().await?;
     let page = match session.subject() {
         Some(subject) => Account::read(&session, &subject).await?.page(),
         None => sign_in::page(notice),
     };
-    Ok(Html(page.into_string()))
+    Ok(frame::reply(200, page))
+}
+
+/// The pages bring their icon with them; this is for browsers that ask all the same.
+pub(crate) fn icon() -> Reply {
+    Reply::no_content()
 }

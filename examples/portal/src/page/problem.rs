@@ -1,17 +1,22 @@
 //! Errors as a person gets them.
 
-use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use std::fmt;
+
 use maud::html;
 use session_kit::{Error, ErrorKind};
 
 use super::{Notice, frame};
-use crate::reply;
+use crate::reply::{self, Reply};
 
 /// Why there is no page: the session could not be read or changed.
 #[derive(Debug)]
-pub(super) struct Problem(Error);
+pub(crate) struct Problem(Error);
+
+impl Problem {
+    pub(crate) fn reply(&self) -> Reply {
+        session_error(&self.0)
+    }
+}
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
@@ -19,35 +24,33 @@ impl From<Error> for Problem {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        session_error(&self.0)
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
 /// The answer to a request whose session could not be read or saved, for a person.
-pub(crate) fn session_error(error: &Error) -> Response {
+pub(crate) fn session_error(error: &Error) -> Reply {
     reply::log(error);
     let (status, text) = match error.kind() {
-        ErrorKind::Gone => return Redirect::to(Notice::Ended.address()).into_response(),
-        ErrorKind::TooLarge => {
-            (StatusCode::PAYLOAD_TOO_LARGE, "This is more than your session holds.")
-        }
+        ErrorKind::Gone => return Reply::go_to(Notice::Ended.address()),
+        ErrorKind::TooLarge => (413, "This is more than your session holds."),
         _ if error.is_retryable() || error.is_outcome_unknown() => (
-            StatusCode::SERVICE_UNAVAILABLE,
+            503,
             "Nobody can tell at the moment whether you are signed in. Nothing is lost: please try \
              again in a moment.",
         ),
-        _ => (StatusCode::INTERNAL_SERVER_ERROR, "Your session cannot be used. We are told of it."),
+        _ => (500, "Your session cannot be used. We are told of it."),
     };
     problem(status, text)
 }
 
 /// A page that says what went wrong.
-pub(crate) fn problem(status: StatusCode, text: &str) -> Response {
+pub(super) fn problem(status: u16, text: &str) -> Reply {
     let title = match status {
-        StatusCode::SERVICE_UNAVAILABLE => "Out of reach",
-        StatusCode::FORBIDDEN => "Refused",
+        503 => "Out of reach",
+        403 => "Refused",
         _ => "This did not work",
     };
     let content = html! {
@@ -57,10 +60,11 @@ pub(crate) fn problem(status: StatusCode, text: &str) -> Response {
             p { a href="/" { "Back to the portal" } }
         }
     };
-    let page = frame::page(title, None, content).into_string();
-    let mut response = (status, [(CACHE_CONTROL, "no-store")], Html(page)).into_response();
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, axum::http::HeaderValue::from_static("1"));
-    }
-    response
+    let reply = frame::reply(status, frame::page(title, None, content)).unstored();
+    if status == 503 { reply.with("retry-after", "1") } else { reply }
+}
+
+/// The answer to a form that another site has sent.
+pub(crate) fn cross_site() -> Reply {
+    problem(403, "This form was sent by a page of another site, so nothing was done.")
 }

@@ -6,11 +6,11 @@ use fantoccini::Locator;
 use fantoccini::elements::Element;
 
 use crate::driver::{Browser, Driver};
+use crate::frameworks::Framework;
 use crate::process::{DEADLINE, Portal};
 
-#[tokio::test]
-async fn a_person_signs_in_counts_and_signs_another_device_out() {
-    let portal = Portal::start().await;
+pub(crate) async fn a_person_signs_in_counts_and_signs_another_device_out(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut driver = Driver::start().await;
     let (desk, phone) = (driver.browser().await, driver.browser().await);
     // In a task, so that the browsers are closed whatever comes of it.

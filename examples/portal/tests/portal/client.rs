@@ -97,6 +97,10 @@ impl Client {
         self.cookie.as_deref()
     }
 
+    pub(crate) fn forget_cookie(&mut self) {
+        self.cookie = None;
+    }
+
     pub(crate) fn set_cookie(&mut self, cookie: &str) {
         self.cookie = Some(cookie.to_owned());
     }

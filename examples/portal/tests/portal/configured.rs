@@ -6,6 +6,7 @@ use serde_json::json;
 use tokio::time::Duration;
 
 use crate::client::{Answer, Client};
+use crate::frameworks::Framework;
 use crate::patience::{until, until_within};
 use crate::process::{Directory, Portal, command};
 
@@ -16,7 +17,7 @@ pub(crate) const RECOVERY: Duration = Duration::from_secs(2);
 pub(crate) struct Configured {
     pub(crate) portal: Portal,
     pub(crate) log: Log,
-    _directory: Directory,
+    directory: Directory,
 }
 
 impl Configured {
@@ -25,16 +26,31 @@ impl Configured {
     }
 
     pub(crate) async fn start_with(config: &str, environment: &[(&str, &str)]) -> Self {
+        Self::start_on(Framework::Axum, config, environment).await
+    }
+
+    pub(crate) async fn start_on(
+        framework: Framework,
+        config: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let directory = Directory::new();
-        let file = directory.write("session.toml", config);
+        let file = directory.write(FILE, config);
         let log = Log(directory.path().join("log"));
         let arguments = ["--config", &file, "--listen", "127.0.0.1:0", "--debug-headers"];
         let mut command = command(&arguments);
-        command.envs(environment.iter().copied());
+        command.args(["--framework", framework.name()]).envs(environment.iter().copied());
         let portal = Portal::spawn_logging(&mut command, &log.0).await;
-        Self { portal, log, _directory: directory }
+        Self { portal, log, directory }
+    }
+
+    /// Changes the configuration, which the portal reads again when it is told to.
+    pub(crate) fn write(&self, config: &str) {
+        self.directory.write(FILE, config);
     }
 }
+
+const FILE: &str = "session.toml";
 
 /// What a portal writes to standard error.
 pub(crate) struct Log(PathBuf);

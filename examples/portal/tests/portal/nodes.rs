@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::client::Client;
 use crate::configured::Configured;
+use crate::frameworks::Framework;
 use crate::patience::until_loaded;
 
 const TASKS: usize = 64;
@@ -14,9 +15,16 @@ const INCREMENTS: usize = 20;
 pub(crate) const TOTAL: u64 = (TASKS * INCREMENTS) as u64;
 
 pub(crate) async fn two_portals(config: &str) -> [Configured; 2] {
+    two_portals_on([Framework::Axum; 2], config).await
+}
+
+pub(crate) async fn two_portals_on([a, b]: [Framework; 2], config: &str) -> [Configured; 2] {
     // Dozens of requests at once, on a machine that others use too, need not all be fast.
     let patient = [("SESSION__STORES__MAIN__TIMEOUT", "10s")];
-    [Configured::start_with(config, &patient).await, Configured::start_with(config, &patient).await]
+    [
+        Configured::start_on(a, config, &patient).await,
+        Configured::start_on(b, config, &patient).await,
+    ]
 }
 
 /// The same cookie, sent to another portal.
@@ -57,7 +65,11 @@ async fn increments(path: &'static str, status: u16, a: &Client, b: &Client) -> 
 
 /// Every increment counts, on whichever portal and in whichever way it is made.
 pub(crate) async fn no_increment_is_lost(config: &str) {
-    let [a, b] = two_portals(config).await;
+    no_increment_is_lost_on([Framework::Axum; 2], config).await;
+}
+
+pub(crate) async fn no_increment_is_lost_on(frameworks: [Framework; 2], config: &str) {
+    let [a, b] = two_portals_on(frameworks, config).await;
     let mut on_a = a.portal.signed_in("u1001").await;
     let mut on_b = same_person(&on_a, &b);
 

@@ -31,7 +31,7 @@ impl Application {
             .touch_after(0.0)
             .build()
             .expect("sessions");
-        let app = portal::app(sessions, metrics, DebugHeaders::On);
+        let app = portal::axum::app(sessions, metrics, DebugHeaders::On);
         let mut application = Self { app, store, cookie: String::new() };
         let login = r#"{"user": "u1001", "password": "demo"}"#;
         let answer = application.send("POST", "/api/login", login).await.expect(200);

@@ -11,6 +11,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 use crate::client::Client;
+use crate::frameworks::Framework;
 
 /// Much longer than anything takes that works.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -25,6 +26,14 @@ pub(crate) struct Portal {
 impl Portal {
     pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
+    }
+
+    pub(crate) async fn start_on(framework: Framework) -> Self {
+        Self::start_on_with(framework, &[]).await
+    }
+
+    pub(crate) async fn start_on_with(framework: Framework, arguments: &[&str]) -> Self {
+        Self::start_with(&[&["--framework", framework.name()], arguments].concat()).await
     }
 
     pub(crate) async fn start_with(arguments: &[&str]) -> Self {

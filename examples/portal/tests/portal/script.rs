@@ -2,6 +2,7 @@
 
 use session_testkit::http::{self, Target};
 
+use crate::frameworks::Framework;
 use crate::process::{Directory, Portal};
 
 /// A process for each scenario.
@@ -16,12 +17,24 @@ impl AsRef<Target> for Server {
     }
 }
 
-async fn server() -> Server {
-    let portal = Portal::start().await;
-    Server { target: Target::new(portal.address(), "id"), _portal: portal }
+impl Server {
+    async fn start_on(framework: Framework) -> Self {
+        let portal = Portal::start_on(framework).await;
+        Self { target: Target::new(portal.address(), "id"), _portal: portal }
+    }
 }
 
-session_testkit::http_tests!(server);
+mod axum {
+    use super::{Framework, Server};
+
+    session_testkit::http_tests!(|| Server::start_on(Framework::Axum));
+}
+
+mod actix {
+    use super::{Framework, Server};
+
+    session_testkit::http_tests!(|| Server::start_on(Framework::Actix));
+}
 
 /// The whole script once more, with another codec and everything protected: what the client and
 /// the store see is different, what happens is not.

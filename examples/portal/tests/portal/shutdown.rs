@@ -5,12 +5,12 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use crate::frameworks::Framework;
 use crate::patience::{until, until_loaded};
 use crate::process::{DEADLINE, Portal};
 
-#[tokio::test]
-async fn requests_under_way_are_finished() {
-    let portal = Portal::start().await;
+pub(crate) async fn requests_under_way_are_finished(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.signed_in("u1001").await;
     let mut slow = client.clone();
     let writing =
@@ -23,10 +23,9 @@ async fn requests_under_way_are_finished() {
     assert_eq!(portal.ended().await.code(), Some(0));
 }
 
-#[tokio::test]
-async fn idle_connections_do_not_keep_it() {
+pub(crate) async fn idle_connections_do_not_keep_it(on: Framework) {
     for signal in ["TERM", "INT"] {
-        let portal = Portal::start().await;
+        let portal = Portal::start_on(on).await;
         let mut silent = TcpStream::connect(portal.address()).await.expect("a connection");
         // This one has been used, and is kept alive.
         let mut client = portal.client();
@@ -38,9 +37,8 @@ async fn idle_connections_do_not_keep_it() {
     }
 }
 
-#[tokio::test]
-async fn a_second_signal_ends_it_at_once() {
-    let portal = Portal::start().await;
+pub(crate) async fn a_second_signal_ends_it_at_once(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.signed_in("u1001").await;
     let mut slow = client.clone();
     let writing =

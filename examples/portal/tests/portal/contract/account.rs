@@ -1,11 +1,11 @@
 use serde_json::json;
 
 use crate::client::Answer;
+use crate::frameworks::Framework;
 use crate::process::Portal;
 
-#[tokio::test]
-async fn login_signs_in_under_a_new_id() {
-    let portal = Portal::start().await;
+pub(crate) async fn login_signs_in_under_a_new_id(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.client();
     client.put("/api/data/before", &json!(1)).await.expect(204);
     let anonymous = client.cookie().expect("a cookie").to_owned();
@@ -24,9 +24,8 @@ async fn login_signs_in_under_a_new_id() {
     client.get("/api/me").await.expect_error(401, "no_session").expect_cleared();
 }
 
-#[tokio::test]
-async fn login_takes_any_legal_name_with_the_password() {
-    let portal = Portal::start().await;
+pub(crate) async fn login_takes_any_legal_name_with_the_password(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let login = |user: String, password: &'static str| {
         let mut client = portal.client();
         async move {
@@ -46,9 +45,8 @@ async fn login_takes_any_legal_name_with_the_password() {
     }
 }
 
-#[tokio::test]
-async fn login_refuses_what_is_no_login() {
-    let portal = Portal::start().await;
+pub(crate) async fn login_refuses_what_is_no_login(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.client();
     let bodies = [
         "",
@@ -70,9 +68,8 @@ async fn login_refuses_what_is_no_login() {
     assert!(!answer.expect_error(400, "bad_request").text().contains("geheim"));
 }
 
-#[tokio::test]
-async fn json_is_taken_under_any_name() {
-    let portal = Portal::start().await;
+pub(crate) async fn json_is_taken_under_any_name(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let body = r#"{"user": "u1001", "password": "demo"}"#;
     for kind in ["application/json", "application/json; charset=utf-8", "text/plain", "a/b"] {
         let headers = [("content-type", kind)];
@@ -80,9 +77,8 @@ async fn json_is_taken_under_any_name() {
     }
 }
 
-#[tokio::test]
-async fn logout_ends_the_session_and_may_be_repeated() {
-    let portal = Portal::start().await;
+pub(crate) async fn logout_ends_the_session_and_may_be_repeated(on: Framework) {
+    let portal = Portal::start_on(on).await;
     portal.client().post("/api/logout").await.expect(204).expect_no_cookie();
 
     let mut client = portal.signed_in("u1001").await;
@@ -97,9 +93,8 @@ async fn logout_ends_the_session_and_may_be_repeated() {
     client.get("/api/me").await.expect_error(401, "no_session").expect_cleared();
 }
 
-#[tokio::test]
-async fn me_tells_who_since_when_until_when_and_where() {
-    let portal = Portal::start().await;
+pub(crate) async fn me_tells_who_since_when_until_when_and_where(on: Framework) {
+    let portal = Portal::start_on(on).await;
     portal.client().get("/api/me").await.expect_error(401, "no_session").expect_no_cookie();
 
     let mut client = portal.client();

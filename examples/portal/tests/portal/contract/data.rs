@@ -1,13 +1,13 @@
 use serde_json::{Value, json};
 
+use crate::frameworks::Framework;
 use crate::patience::until_loaded;
 use crate::process::Portal;
 
 const LIMIT: usize = 64 * 1024;
 
-#[tokio::test]
-async fn values_are_stored_replaced_and_removed() {
-    let portal = Portal::start().await;
+pub(crate) async fn values_are_stored_replaced_and_removed(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.client();
     client.get("/api/data/name").await.expect_error(404, "not_found").expect_no_cookie();
     client.delete("/api/data/name").await.expect(204).expect_no_cookie();
@@ -24,9 +24,8 @@ async fn values_are_stored_replaced_and_removed() {
     client.get("/api/data/name").await.expect_error(404, "not_found");
 }
 
-#[tokio::test]
-async fn what_is_not_json_is_refused() {
-    let portal = Portal::start().await;
+pub(crate) async fn what_is_not_json_is_refused(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.client();
     let too_deep = "[".repeat(200) + &"]".repeat(200);
     for body in ["", "{", "1 2", "nul", "{\"a\":}", "\u{feff}1", &too_deep] {
@@ -38,9 +37,8 @@ async fn what_is_not_json_is_refused() {
 }
 
 /// None is one of the portal's own fields, such as the counter.
-#[tokio::test]
-async fn names_are_bounded_and_keep_out_of_the_way() {
-    let portal = Portal::start().await;
+pub(crate) async fn names_are_bounded_and_keep_out_of_the_way(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.signed_in("u1001").await;
     let longest = "x".repeat(64);
     for name in ["counter", "_flash", "a.b-c_D9", "%C3%BC", "a%2Fb", &longest] {
@@ -61,9 +59,8 @@ async fn names_are_bounded_and_keep_out_of_the_way() {
     client.get("/api/data").await.expect_error(404, "not_found");
 }
 
-#[tokio::test]
-async fn a_value_has_64_kib_at_most() {
-    let portal = Portal::start().await;
+pub(crate) async fn a_value_has_64_kib_at_most(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.client();
     client.put("/api/data/name", &text(LIMIT)).await.expect(204);
     for bytes in [LIMIT + 1, 4 * LIMIT] {
@@ -76,9 +73,8 @@ async fn a_value_has_64_kib_at_most() {
     assert_eq!(client.get("/api/data/name").await.expect(200).json(), text(LIMIT));
 }
 
-#[tokio::test]
-async fn a_full_session_keeps_what_it_has() {
-    let portal = Portal::start().await;
+pub(crate) async fn a_full_session_keeps_what_it_has(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.client();
     let mut held = 0;
     loop {
@@ -96,9 +92,8 @@ async fn a_full_session_keeps_what_it_has() {
     assert_eq!(client.get("/api/data/value1").await.expect(200).json(), text(LIMIT));
 }
 
-#[tokio::test]
-async fn a_slow_write_comes_on_top_of_the_others() {
-    let portal = Portal::start().await;
+pub(crate) async fn a_slow_write_comes_on_top_of_the_others(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.client();
     client.post_json("/api/slow?name=first&ms=1", &json!("slow")).await.expect(204);
     assert_eq!(client.get("/api/data/first").await.expect(200).json(), "slow");
@@ -117,9 +112,8 @@ async fn a_slow_write_comes_on_top_of_the_others() {
     client.get("/api/data/first").await.expect_error(404, "not_found");
 }
 
-#[tokio::test]
-async fn a_slow_write_does_not_bring_a_session_back() {
-    let portal = Portal::start().await;
+pub(crate) async fn a_slow_write_does_not_bring_a_session_back(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.signed_in("u1001").await;
     let mut slow = client.clone();
     let writing = async { slow.post_json("/api/slow?name=slow&ms=1000", &json!(1)).await };
@@ -135,9 +129,8 @@ async fn a_slow_write_does_not_bring_a_session_back() {
     assert_eq!(devices.as_array().map(Vec::len), Some(1));
 }
 
-#[tokio::test]
-async fn a_slow_write_says_what_and_how_slowly() {
-    let portal = Portal::start().await;
+pub(crate) async fn a_slow_write_says_what_and_how_slowly(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.client();
     for query in [
         "",

@@ -1,11 +1,11 @@
 use serde_json::{Value, json};
 
 use crate::client::Client;
+use crate::frameworks::Framework;
 use crate::process::Portal;
 
-#[tokio::test]
-async fn devices_are_those_of_the_user() {
-    let portal = Portal::start().await;
+pub(crate) async fn devices_are_those_of_the_user(on: Framework) {
+    let portal = Portal::start_on(on).await;
     portal.signed_in("somebody").await;
     let mut one = portal.client();
     let login = json!({ "user": "u1001", "password": "demo" }).to_string();
@@ -32,9 +32,8 @@ async fn devices_are_those_of_the_user() {
     assert_eq!(of(list(&mut two).await, true)["handle"], other["handle"]);
 }
 
-#[tokio::test]
-async fn a_device_is_signed_out_once() {
-    let portal = Portal::start().await;
+pub(crate) async fn a_device_is_signed_out_once(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut kept = portal.signed_in("u1001").await;
     let mut lost = portal.signed_in("u1001").await;
     let path = format!("/api/devices/{}", handle(&mut lost).await);
@@ -44,9 +43,8 @@ async fn a_device_is_signed_out_once() {
     assert_eq!(list(&mut kept).await.len(), 1);
 }
 
-#[tokio::test]
-async fn ones_own_device_is_signed_out_with_its_cookie() {
-    let portal = Portal::start().await;
+pub(crate) async fn ones_own_device_is_signed_out_with_its_cookie(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.signed_in("u1001").await;
     let cookie = client.cookie().expect("a cookie").to_owned();
     let path = format!("/api/devices/{}", handle(&mut client).await);
@@ -55,9 +53,8 @@ async fn ones_own_device_is_signed_out_with_its_cookie() {
     client.get("/api/me").await.expect_error(401, "no_session");
 }
 
-#[tokio::test]
-async fn nobody_elses_device_is_found() {
-    let portal = Portal::start().await;
+pub(crate) async fn nobody_elses_device_is_found(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut victim = portal.signed_in("victim").await;
     let mut attacker = portal.signed_in("attacker").await;
     let handle = handle(&mut victim).await;
@@ -73,9 +70,8 @@ async fn nobody_elses_device_is_found() {
     victim.get("/api/me").await.expect(200);
 }
 
-#[tokio::test]
-async fn all_other_devices_are_signed_out() {
-    let portal = Portal::start().await;
+pub(crate) async fn all_other_devices_are_signed_out(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut kept = portal.signed_in("u1001").await;
     let mut others = [portal.signed_in("u1001").await, portal.signed_in("u1001").await];
     let mut bystander = portal.signed_in("somebody").await;
@@ -90,9 +86,8 @@ async fn all_other_devices_are_signed_out() {
     bystander.get("/api/me").await.expect(200);
 }
 
-#[tokio::test]
-async fn all_devices_are_signed_out() {
-    let portal = Portal::start().await;
+pub(crate) async fn all_devices_are_signed_out(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.signed_in("u1001").await;
     let mut other = portal.signed_in("u1001").await;
     let cookie = client.cookie().expect("a cookie").to_owned();
@@ -104,9 +99,8 @@ async fn all_devices_are_signed_out() {
     }
 }
 
-#[tokio::test]
-async fn devices_are_for_those_who_are_signed_in() {
-    let portal = Portal::start().await;
+pub(crate) async fn devices_are_for_those_who_are_signed_in(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut anonymous = portal.client();
     anonymous.post("/api/counter").await.expect(204);
     for mut client in [portal.client(), anonymous] {

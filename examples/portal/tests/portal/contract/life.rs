@@ -1,11 +1,11 @@
 use serde_json::{Value, json};
 
+use crate::frameworks::Framework;
 use crate::patience::until;
 use crate::process::Portal;
 
-#[tokio::test]
-async fn rotate_moves_the_session_to_a_new_id() {
-    let portal = Portal::start().await;
+pub(crate) async fn rotate_moves_the_session_to_a_new_id(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.signed_in("u1001").await;
     client.put("/api/data/kept", &json!(1)).await.expect(204);
     let old = client.cookie().expect("a cookie").to_owned();
@@ -16,18 +16,16 @@ async fn rotate_moves_the_session_to_a_new_id() {
     client.get("/api/me").await.expect_error(401, "no_session").expect_cleared();
 }
 
-#[tokio::test]
-async fn rotate_without_a_session_does_nothing() {
-    let portal = Portal::start().await;
+pub(crate) async fn rotate_without_a_session_does_nothing(on: Framework) {
+    let portal = Portal::start_on(on).await;
     portal.client().post("/api/rotate").await.expect(204).expect_no_cookie();
     let mut unknown = portal.client();
     unknown.set_cookie("id=x");
     unknown.post("/api/rotate").await.expect(204).expect_cleared();
 }
 
-#[tokio::test]
-async fn timeouts_hold_for_this_session_only() {
-    let portal = Portal::start().await;
+pub(crate) async fn timeouts_hold_for_this_session_only(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.signed_in("u1001").await;
     let mut other = portal.signed_in("u1001").await;
     let before = other.get("/api/me").await.expect(200).json();
@@ -45,9 +43,8 @@ async fn timeouts_hold_for_this_session_only() {
     assert_eq!(before["absolute_deadline"], after["absolute_deadline"]);
 }
 
-#[tokio::test]
-async fn a_session_ends_after_its_timeout() {
-    let portal = Portal::start().await;
+pub(crate) async fn a_session_ends_after_its_timeout(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.signed_in("u1001").await;
     let mut observer = portal.signed_in("u1001").await;
     let asked = json!({ "idle_ms": 100, "absolute_ms": 10_000 });
@@ -60,9 +57,8 @@ async fn a_session_ends_after_its_timeout() {
     client.get("/api/me").await.expect_error(401, "no_session").expect_cleared();
 }
 
-#[tokio::test]
-async fn impossible_timeouts_are_refused() {
-    let portal = Portal::start().await;
+pub(crate) async fn impossible_timeouts_are_refused(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.signed_in("u1001").await;
     let before = client.get("/api/me").await.expect(200).json();
     for asked in [

@@ -1,8 +1,8 @@
+use crate::frameworks::Framework;
 use crate::process::Portal;
 
-#[tokio::test]
-async fn plain_has_nothing_to_do_with_sessions() {
-    let portal = Portal::start_with(&["--debug-headers"]).await;
+pub(crate) async fn plain_has_nothing_to_do_with_sessions(on: Framework) {
+    let portal = Portal::start_on_with(on, &["--debug-headers"]).await;
     let mut client = portal.signed_in("u1001").await;
     let answer = client.get("/api/plain").await.expect(200).expect_no_cookie();
     assert_eq!(answer.text(), "ok");
@@ -12,9 +12,8 @@ async fn plain_has_nothing_to_do_with_sessions() {
     }
 }
 
-#[tokio::test]
-async fn health_and_readiness_are_plain_answers() {
-    let portal = Portal::start().await;
+pub(crate) async fn health_and_readiness_are_plain_answers(on: Framework) {
+    let portal = Portal::start_on(on).await;
     for path in ["/healthz", "/readyz"] {
         let answer = portal.client().get(path).await.expect(200).expect_no_cookie();
         assert_eq!(answer.text(), "ok");
@@ -22,9 +21,8 @@ async fn health_and_readiness_are_plain_answers() {
     }
 }
 
-#[tokio::test]
-async fn metrics_count_calls_and_requests_without_ids() {
-    let portal = Portal::start().await;
+pub(crate) async fn metrics_count_calls_and_requests_without_ids(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.signed_in("u1001").await;
     client.get("/api/me").await.expect(200);
     client.get("/api/data/some-name").await.expect(404);
@@ -51,9 +49,8 @@ async fn metrics_count_calls_and_requests_without_ids() {
     }
 }
 
-#[tokio::test]
-async fn debug_headers_tell_where_the_session_was_read() {
-    let portal = Portal::start_with(&["--debug-headers"]).await;
+pub(crate) async fn debug_headers_tell_where_the_session_was_read(on: Framework) {
+    let portal = Portal::start_on_with(on, &["--debug-headers"]).await;
     let mut client = portal.client();
     let mut source = async |method: &str, path: &str| {
         let answer = client.send(method, path, &[], "").await;
@@ -69,7 +66,7 @@ async fn debug_headers_tell_where_the_session_was_read() {
     assert_eq!(source("POST", "/api/logout").await, "shared");
     assert_eq!(source("POST", "/api/logout").await, "none");
 
-    let silent = Portal::start().await;
+    let silent = Portal::start_on(on).await;
     let answer = silent.client().get("/api/me").await;
     assert!(!answer.headers.contains_key("x-session-source"), "{answer}");
 }

@@ -1,13 +1,13 @@
 use serde_json::json;
 
 use crate::client::Client;
+use crate::frameworks::Framework;
 use crate::process::Portal;
 
 const LOGIN: &str = "user=u1001&password=demo";
 
-#[tokio::test]
-async fn the_page_asks_strangers_to_sign_in() {
-    let portal = Portal::start().await;
+pub(crate) async fn the_page_asks_strangers_to_sign_in(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let answer = portal.client().get("/").await.expect(200).expect_no_cookie();
     assert!(answer.header("content-type").starts_with("text/html"), "{answer}");
     let page = answer.text();
@@ -23,9 +23,8 @@ async fn the_page_asks_strangers_to_sign_in() {
     assert!(!page.contains("<script"), "{page}");
 }
 
-#[tokio::test]
-async fn pages_can_neither_load_nor_run_anything() {
-    let portal = Portal::start().await;
+pub(crate) async fn pages_can_neither_load_nor_run_anything(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.client();
     for path in ["/", "/?notice=wrong-password", "/?notice=nonsense"] {
         let answer = client.get(path).await.expect(200);
@@ -40,9 +39,8 @@ async fn pages_can_neither_load_nor_run_anything() {
     client.get("/favicon.ico").await.expect(204);
 }
 
-#[tokio::test]
-async fn forms_sign_in_count_and_sign_out() {
-    let portal = Portal::start().await;
+pub(crate) async fn forms_sign_in_count_and_sign_out(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.client();
     client.submit("/login", LOGIN).await.expect_redirect("/");
     let page = page(&mut client).await;
@@ -59,9 +57,8 @@ async fn forms_sign_in_count_and_sign_out() {
     assert!(answer.text().contains("You are signed out."));
 }
 
-#[tokio::test]
-async fn a_wrong_password_is_said_and_nothing_stored() {
-    let portal = Portal::start().await;
+pub(crate) async fn a_wrong_password_is_said_and_nothing_stored(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.client();
     for form in ["user=u1001&password=wrong", "user=two+words&password=demo"] {
         let answer = client.submit("/login", form).await;
@@ -74,9 +71,8 @@ async fn a_wrong_password_is_said_and_nothing_stored() {
     }
 }
 
-#[tokio::test]
-async fn forms_sign_devices_out() {
-    let portal = Portal::start().await;
+pub(crate) async fn forms_sign_devices_out(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut one = portal.client();
     one.submit("/login", LOGIN).await.expect_redirect("/");
     let mut two = portal.signed_in("u1001").await;
@@ -108,9 +104,8 @@ async fn forms_sign_devices_out() {
     one.submit(&path, "").await.expect_redirect("/?notice=signed-out").expect_cleared();
 }
 
-#[tokio::test]
-async fn forms_of_an_ended_session_lead_to_the_sign_in() {
-    let portal = Portal::start().await;
+pub(crate) async fn forms_of_an_ended_session_lead_to_the_sign_in(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.signed_in("u1001").await;
     let cookie = client.cookie().expect("a cookie").to_owned();
     client.post("/api/logout").await.expect(204);
@@ -122,10 +117,9 @@ async fn forms_of_an_ended_session_lead_to_the_sign_in() {
     assert!(page.contains("Your session has ended."), "{page}");
 }
 
-#[tokio::test]
-async fn what_clients_say_is_shown_as_text() {
+pub(crate) async fn what_clients_say_is_shown_as_text(on: Framework) {
     const AGENT: &str = "<script>alert(1)</script>\"'><img src=x>";
-    let portal = Portal::start().await;
+    let portal = Portal::start_on(on).await;
     let mut client = portal.client();
     let login = json!({ "user": "u1001", "password": "demo" }).to_string();
     client.send("POST", "/api/login", &[("user-agent", AGENT)], login).await.expect(200);

@@ -1,10 +1,10 @@
 use serde_json::json;
 
+use crate::frameworks::Framework;
 use crate::process::Portal;
 
-#[tokio::test]
-async fn unknown_addresses_and_methods_are_refused_in_json() {
-    let portal = Portal::start().await;
+pub(crate) async fn unknown_addresses_and_methods_are_refused_in_json(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.client();
     for path in ["/api", "/api/", "/api/login/", "/api/nothing", "/nothing", "//", "/API/me"] {
         client.get(path).await.expect_error(404, "not_found").expect_no_cookie();
@@ -24,9 +24,8 @@ async fn unknown_addresses_and_methods_are_refused_in_json() {
     }
 }
 
-#[tokio::test]
-async fn what_other_sites_send_is_refused() {
-    let portal = Portal::start().await;
+pub(crate) async fn what_other_sites_send_is_refused(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.signed_in("u1001").await;
     let foreign: [&[(&str, &str)]; 4] = [
         &[("sec-fetch-site", "cross-site")],
@@ -49,9 +48,8 @@ async fn what_other_sites_send_is_refused() {
     }
 }
 
-#[tokio::test]
-async fn a_list_is_no_object() {
-    let portal = Portal::start().await;
+pub(crate) async fn a_list_is_no_object(on: Framework) {
+    let portal = Portal::start_on(on).await;
     let mut client = portal.client();
     let credentials = json!(["u1001", "demo"]);
     let answer = client.post_json("/api/login", &credentials).await;

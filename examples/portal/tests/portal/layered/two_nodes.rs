@@ -5,7 +5,8 @@ use tokio::time::{Duration, Instant};
 
 use super::{D, cached_config_for, until_local};
 use crate::client::Client;
-use crate::nodes::{TOTAL, count, count_now, same_person, two_portals};
+use crate::frameworks::Framework;
+use crate::nodes::{TOTAL, count, count_now, same_person, two_portals, two_portals_on};
 use crate::patience::until_within;
 
 /// What a busy machine may add to the bound.
@@ -13,8 +14,17 @@ const SLACK: Duration = Duration::from_millis(500);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_increment_is_lost_between_them() {
+    no_increment_is_lost_on(Framework::Axum).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_actix_no_increment_is_lost_between_them() {
+    no_increment_is_lost_on(Framework::Actix).await;
+}
+
+async fn no_increment_is_lost_on(framework: Framework) {
     let redis = Redis::start().await;
-    let [a, b] = two_portals(&cached_config_for(&redis)).await;
+    let [a, b] = two_portals_on([framework; 2], &cached_config_for(&redis)).await;
     let mut on_a = a.portal.signed_in("u1001").await;
     let mut on_b = same_person(&on_a, &b);
 
@@ -41,9 +51,18 @@ async fn until_counted(client: &mut Client, total: u64) {
 
 #[tokio::test]
 async fn who_signs_out_on_one_is_refused_by_the_other_in_time() {
+    log_outs_hold_in_time_on(Framework::Axum).await;
+}
+
+#[tokio::test]
+async fn on_actix_who_signs_out_on_one_is_refused_by_the_other_in_time() {
+    log_outs_hold_in_time_on(Framework::Actix).await;
+}
+
+async fn log_outs_hold_in_time_on(framework: Framework) {
     const ROUNDS: usize = 100;
     let redis = Redis::start().await;
-    let [a, b] = two_portals(&cached_config_for(&redis)).await;
+    let [a, b] = two_portals_on([framework; 2], &cached_config_for(&redis)).await;
     let mut delays = Vec::with_capacity(ROUNDS);
     for round in 0..ROUNDS {
         let mut on_a = a.portal.signed_in(&format!("u{round}")).await;

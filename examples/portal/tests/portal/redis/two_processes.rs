@@ -3,12 +3,21 @@
 use session_testkit::servers::Redis;
 
 use super::config_for;
+use crate::frameworks::Framework;
 use crate::nodes;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_increment_is_lost_between_them() {
     let redis = Redis::start().await;
     nodes::no_increment_is_lost(&config_for(&redis)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_increment_is_lost_on_actix_nor_between_the_two() {
+    for frameworks in [[Framework::Actix, Framework::Actix], [Framework::Axum, Framework::Actix]] {
+        let redis = Redis::start().await;
+        nodes::no_increment_is_lost_on(frameworks, &config_for(&redis)).await;
+    }
 }
 
 #[tokio::test]

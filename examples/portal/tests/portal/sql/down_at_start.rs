@@ -3,15 +3,38 @@
 use session_testkit::servers::Postgres;
 
 use super::{config_at, file_in};
+use crate::client::Client;
 use crate::configured::{Configured, RECOVERY, expect_outage, until_ready};
+use crate::layered::{cached, until_local};
 use crate::process::{DEADLINE, Directory};
 
 #[tokio::test]
 async fn it_serves_and_recovers_by_itself() {
     let postgres = Postgres::start().await;
     let config = config_at(&postgres.url());
+    let (configured, mut client) = started_before(&postgres, &config).await;
+
     postgres.kill();
-    let configured = Configured::start(&config).await;
+    expect_outage(client.get("/api/me").await);
+    expect_outage(client.post("/api/logout").await);
+    postgres.restart().await;
+    until_ready(&configured.portal, RECOVERY).await;
+    client.get("/api/me").await.expect(200).expect_no_cookie();
+}
+
+#[tokio::test]
+async fn with_a_cache_it_recovers_by_itself_and_caches() {
+    let postgres = Postgres::start().await;
+    let config = cached(&config_at(&postgres.url()));
+    let (_configured, mut client) = started_before(&postgres, &config).await;
+    until_local(&mut client).await;
+}
+
+/// A portal that was started before its database, which is there now, and somebody who is signed
+/// in.
+async fn started_before(postgres: &Postgres, config: &str) -> (Configured, Client) {
+    postgres.kill();
+    let configured = Configured::start(config).await;
     let mut client = configured.portal.client();
     client.get("/api/plain").await.expect(200);
     let answer = expect_outage(client.get("/readyz").await);
@@ -23,13 +46,7 @@ async fn it_serves_and_recovers_by_itself() {
     println!("ready {took:?} after PostgreSQL was");
     client.log_in("u1001").await;
     client.get("/api/me").await.expect(200);
-
-    postgres.kill();
-    expect_outage(client.get("/api/me").await);
-    expect_outage(client.post("/api/logout").await);
-    postgres.restart().await;
-    until_ready(&configured.portal, RECOVERY).await;
-    client.get("/api/me").await.expect(200).expect_no_cookie();
+    (configured, client)
 }
 
 /// Both make the tables, and neither is told that they are there.

@@ -6,7 +6,7 @@ mod script;
 mod two_processes;
 
 /// The configuration of a store that makes its tables.
-fn config_at(url: &str) -> String {
+pub(crate) fn config_at(url: &str) -> String {
     format!(
         r#"
 [session]

@@ -1,0 +1,35 @@
+//! Two instances of the example, on one Redis.
+
+use std::time::Duration;
+
+use session_testkit::servers::Redis;
+use tokio::process::Command;
+
+use crate::service::{Client, Instance};
+
+#[path = "../../axum-login/tests/service/mod.rs"]
+mod service;
+
+#[tokio::test]
+async fn log_ins_and_log_outs_are_shared() {
+    service::is_shared(PROGRAM, 303).await;
+}
+
+#[tokio::test]
+async fn what_extends_a_session_is_written_before_an_instance_ends() {
+    let redis = Redis::start().await;
+    let mut instance = Instance::start(PROGRAM, &redis).await;
+    let mut client = Client::default();
+    client.log_in(&instance).await;
+    assert_eq!(client.get(&instance).await.status, 200);
+
+    let id = instance.process.id().expect("a process that runs").to_string();
+    let told = Command::new("kill").args(["-s", "TERM", &id]).status().await;
+    assert!(told.expect("a `kill` command").success());
+    let ended = tokio::time::timeout(Duration::from_secs(60), instance.process.wait()).await;
+    let status = ended.expect("an end in time").expect("a status");
+    assert!(status.success(), "it could not write: {status}");
+    assert!(redis.command_calls("pexpire").await > 0, "the session was not extended");
+}
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_example-actix-session");

@@ -1,0 +1,14 @@
+//! The gateway as a process, asked by a real nginx in front of a service that knows no sessions.
+#![cfg(unix)]
+
+mod client;
+mod gateway;
+mod identity;
+mod life;
+mod outage;
+mod patience;
+mod process;
+mod refusals;
+mod service;
+mod sign_in;
+mod site;
