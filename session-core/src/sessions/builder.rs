@@ -10,6 +10,7 @@ use crate::codec::{Codec, Json, Limits, PayloadFormat};
 use crate::error::Error;
 #[cfg(feature = "encrypt")]
 use crate::key_ring::KeyRing;
+use crate::observer::{Observer, Observers};
 use crate::store::Store;
 use crate::timeouts::Timeouts;
 use crate::transport::{SessionCookie, SessionHeader, TransportConfig};
@@ -30,6 +31,7 @@ pub struct SessionsBuilder {
     policy: Policy,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    observers: Observers,
 }
 
 impl SessionsBuilder {
@@ -54,6 +56,7 @@ impl SessionsBuilder {
             },
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
+            observers: Observers::default(),
         }
     }
 
@@ -269,6 +272,17 @@ impl SessionsBuilder {
         self
     }
 
+    /// Who is told of every [`SessionEvent`](crate::SessionEvent). May be called again: all are
+    /// told.
+    ///
+    /// # Default
+    ///
+    /// Nobody, which costs nothing.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.add(observer);
+        self
+    }
+
     /// The sessions.
     ///
     /// # Errors
@@ -311,6 +325,7 @@ impl SessionsBuilder {
             policy: self.policy,
             clock: self.clock,
             entropy: self.entropy,
+            observers: self.observers,
             turns: Turns::new(),
         })))
     }

@@ -20,6 +20,7 @@ use crate::codec::{Codec, PayloadFormat};
 use crate::error::Error;
 use crate::key::Key;
 use crate::namespace::Namespace;
+use crate::observer::Observers;
 use crate::record::Record;
 use crate::session::{LazySession, Live};
 use crate::store::Store;
@@ -53,6 +54,7 @@ struct Shared {
     policy: Policy,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    observers: Observers,
     turns: Turns,
 }
 
@@ -217,6 +219,10 @@ impl Sessions {
         &*self.0.entropy
     }
 
+    pub(crate) fn observers(&self) -> &Observers {
+        &self.0.observers
+    }
+
     pub(crate) fn turns(&self) -> &Turns {
         &self.0.turns
     }
@@ -240,6 +246,7 @@ impl fmt::Debug for Sessions {
             policy,
             clock: _,
             entropy: _,
+            observers: _,
             turns: _,
         } = &*self.0;
         f.debug_struct("Sessions")
