@@ -162,6 +162,7 @@
 
 mod environment;
 mod layered;
+mod observe;
 mod redis;
 mod settings;
 mod sql;
@@ -269,12 +270,16 @@ impl Config {
         })
     }
 
-    /// Lets stores that count what they do report it: a layered one its
-    /// [instruments](crate::layered).
+    /// Has every store and the sessions report what they do, by the instruments and spans that
+    /// [`observe`](crate::observe) lists. A store is named by its kind.
     ///
     /// # Default
     ///
     /// They report nothing.
+    ///
+    /// # Performance impact
+    ///
+    /// Less than a microsecond for a request and store.
     #[cfg(feature = "opentelemetry")]
     #[must_use]
     pub fn meter(mut self, meter: opentelemetry::metrics::Meter) -> Self {
@@ -312,7 +317,7 @@ impl Config {
         let mut stores = Stores::of(self);
         let store = stores.named(self.session.store(), "session.store")?;
         stores.build_all()?;
-        self.session.build(wrap(store))
+        self.session.build(wrap(store), |builder| self.watched(builder))
     }
 }
 

@@ -148,8 +148,13 @@ impl SessionSettings {
         &self.store
     }
 
-    pub(super) fn build(&self, store: Arc<dyn Store>) -> Result<Sessions, Error> {
-        self.compose(store).map_err(|error| error.within("session"))
+    pub(super) fn build(
+        &self,
+        store: Arc<dyn Store>,
+        watch: impl FnOnce(SessionsBuilder) -> SessionsBuilder,
+    ) -> Result<Sessions, Error> {
+        let sessions = self.compose(store).and_then(|builder| watch(builder).build());
+        sessions.map_err(|error| error.within("session"))
     }
 
     /// How long a session lives at most, unless it has timeouts of its own.
@@ -157,7 +162,7 @@ impl SessionSettings {
         self.absolute_timeout.unwrap_or(Timeouts::default().absolute())
     }
 
-    fn compose(&self, store: Arc<dyn Store>) -> Result<Sessions, Error> {
+    fn compose(&self, store: Arc<dyn Store>) -> Result<SessionsBuilder, Error> {
         let idle_timeout = self.idle_timeout.unwrap_or(Timeouts::default().idle());
         let timeouts = Timeouts::new(idle_timeout, self.absolute_timeout())?;
         let mut limits = Limits::default();
@@ -184,7 +189,7 @@ impl SessionSettings {
         if let Some(encrypt) = &self.encrypt {
             builder = encrypt.seal(builder)?;
         }
-        builder.build()
+        Ok(builder)
     }
 }
 

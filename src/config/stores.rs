@@ -41,7 +41,7 @@ impl<'a> Stores<'a> {
         self.waiting.push(name);
         let store = settings.build(name, self);
         self.waiting.pop();
-        let store = store?;
+        let store = self.config.observed(settings.kind(), store?);
         self.built.insert(name, Arc::clone(&store));
         Ok(store)
     }
