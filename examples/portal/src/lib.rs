@@ -7,7 +7,6 @@ mod api;
 mod app;
 mod browser_name;
 mod composition;
-mod metered;
 mod metrics;
 mod observe;
 mod operations;
@@ -20,6 +19,5 @@ mod user;
 
 pub use app::app;
 pub use composition::config;
-pub use metered::Metered;
 pub use metrics::Metrics;
 pub use observe::DebugHeaders;

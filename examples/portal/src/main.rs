@@ -62,7 +62,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { config, listen, debug_headers } = arguments;
     let metrics = Metrics::new()?;
     let config = portal::config(config.as_deref())?.meter(metrics.meter());
-    let sessions = config.build_with(|store| metrics.around(store))?;
+    let sessions = config.build()?;
     let app = portal::app(sessions.clone(), metrics, debug_headers);
 
     // Before anybody is told that the portal is ready, and may stop it.
