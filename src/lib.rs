@@ -42,6 +42,12 @@ pub mod layered {
     pub use session_layered::*;
 }
 
+/// What stores and sessions tell: spans, and metrics by OpenTelemetry.
+#[cfg(feature = "opentelemetry")]
+pub mod observe {
+    pub use session_layered::observe::*;
+}
+
 #[cfg(feature = "layered")]
 pub use session_layered::Layered;
 #[cfg(feature = "memory")]

@@ -11,12 +11,15 @@ use axum::body::Body;
 use axum::routing::get;
 use divan::Bencher;
 use http::Request;
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
 use session_axum::{Session, SessionLayer};
 use session_core::{
     Clock as _, Key, KeyRing, Load, Namespace, OsEntropy, SessionCookie, Sessions, Store as _,
     SystemClock, Token,
 };
 use session_layered::Layered;
+use session_layered::observe::Observed;
 use session_memory::MemoryStore;
 use session_testkit::sample;
 use tokio::runtime::Runtime;
@@ -76,6 +79,20 @@ fn memory_load(bencher: Bencher<'_, '_>) {
     let token = live.cookie.split_once('=').and_then(|(_, text)| Token::parse(text.as_bytes()));
     let key = Key::of(&token.expect("a token"), live.sessions.namespace());
     bencher.bench_local(|| runtime.block_on(live.store.load(&key, Load::default())));
+}
+
+/// The same behind what measures it, with spans switched off.
+#[divan::bench(sample_size = 256)]
+fn observed_memory_load(bencher: Bencher<'_, '_>) {
+    let runtime = runtime();
+    let live = live(&runtime, SessionCookie::default());
+    let token = live.cookie.split_once('=').and_then(|(_, text)| Token::parse(text.as_bytes()));
+    let key = Key::of(&token.expect("a token"), live.sessions.namespace());
+    let exporter = opentelemetry_prometheus::exporter().with_registry(prometheus::Registry::new());
+    let exporter = exporter.build().expect("a reader");
+    let provider = SdkMeterProvider::builder().with_reader(exporter).build();
+    let store = Observed::new(live.store, "memory", &provider.meter("bench"));
+    bencher.bench_local(|| runtime.block_on(store.load(&key, Load::default())));
 }
 
 /// From the cache; the tasks that keep its lease run beside it.

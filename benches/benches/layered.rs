@@ -7,9 +7,11 @@
 //! What is compared is interleaved, round by round; a figure is the median of the rounds, a ratio
 //! the median of each round's, beside what is taken as the floor.
 
+mod over_http;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::State;
@@ -22,12 +24,10 @@ use session_memory::MemoryStore;
 use session_redis::{RedisStore, Topology};
 use session_testkit::sample;
 use session_testkit::servers::Redis;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+
+use self::over_http::{CONNECTIONS, REQUESTS, ask, measure, quartiles, serve, sign_in};
 
 const ROUNDS: usize = 25;
-const CONNECTIONS: usize = 32;
-const REQUESTS: usize = 16_000;
 const LOG_OUTS: usize = 2_000;
 
 fn main() {
@@ -76,7 +76,7 @@ async fn compare_requests() {
     let before = layered.stats();
     for round in 0..=ROUNDS {
         for (variant, costs) in variants.iter().zip(&mut rounds) {
-            let cost = variant.measure().await;
+            let cost = measure(variant.address, variant.path, &variant.cookies).await;
             // The first warms up.
             if round > 0 {
                 costs.push(cost);
@@ -117,30 +117,6 @@ impl Variant {
         let app = routes().with_state(None).layer(SessionLayer::new(sessions));
         Self { name, address: serve(app).await, path, cookies }
     }
-
-    /// Microseconds of this process for each request.
-    async fn measure(&self) -> f64 {
-        let Self { address, path, cookies, .. } = self;
-        let program = std::env::current_exe().expect("this program");
-        let mut asking = tokio::process::Command::new(program);
-        asking.args(["ask", &address.to_string(), path]).args(cookies);
-        let before = cpu_time();
-        let asked = asking.status().await.expect("another process");
-        assert!(asked.success(), "{}: not all answers were 200", self.name);
-        (cpu_time() - before).as_secs_f64() * 1e6 / REQUESTS as f64
-    }
-}
-
-/// A session of about 300 bytes, and the cookie that opens it.
-async fn sign_in(sessions: &Sessions) -> String {
-    let lazy = sessions.open([]);
-    let session = lazy.load().await.expect("no store is asked");
-    session.insert("name", &"Ada Lovelace").expect("a value");
-    session.insert("cart", &(1..40).collect::<Vec<u32>>()).expect("a value");
-    session.insert("theme", &"dark".repeat(20)).expect("a value");
-    session.insert("counter", &0_u64).expect("a value");
-    let header = lazy.finish(false).await.header.expect("a cookie");
-    header.split("; ").next().expect("a pair").to_owned()
 }
 
 fn routes() -> Router<Option<MultiplexedConnection>> {
@@ -170,40 +146,6 @@ fn routes() -> Router<Option<MultiplexedConnection>> {
                 session.update("counter", |n| n.unwrap_or(0_u64) + 1).unwrap_or(0).to_string()
             }),
         )
-}
-
-async fn serve(app: Router) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    address
-}
-
-/// The asking process: every connection asks again as soon as it is answered.
-async fn ask(arguments: &[String]) {
-    let [address, path, cookies @ ..] = arguments else { panic!("an address, a path, cookies") };
-    let tasks: Vec<_> = cookies
-        .iter()
-        .map(|cookie| {
-            let request =
-                format!("GET {path} HTTP/1.1\r\nhost: localhost\r\ncookie: {cookie}\r\n\r\n");
-            let address = address.clone();
-            tokio::spawn(async move {
-                let mut connection = TcpStream::connect(address).await.expect("a connection");
-                connection.set_nodelay(true).expect("no delay");
-                let mut answer = [0; 2_048];
-                for _ in 0..REQUESTS / CONNECTIONS {
-                    connection.write_all(request.as_bytes()).await.expect("a request");
-                    // Answers are short, and written in one piece.
-                    let length = connection.read(&mut answer).await.expect("an answer");
-                    assert!(answer[..length].starts_with(b"HTTP/1.1 200 "));
-                }
-            })
-        })
-        .collect();
-    for task in tasks {
-        task.await.expect("answers");
-    }
 }
 
 /// From the acknowledgement of a log-out on one node to the first refusal by another, which holds
@@ -242,14 +184,4 @@ async fn time_log_outs() {
 async fn is_local(store: &Layered, key: &Key) -> bool {
     let loaded = store.load(key, Load::default()).await.expect("an answer");
     matches!(loaded, Loaded::Found { source: Source::Local, .. })
-}
-
-fn cpu_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
-}
-
-fn quartiles(mut figures: Vec<f64>) -> [f64; 3] {
-    figures.sort_by(f64::total_cmp);
-    [1, 2, 3].map(|quarter| figures[(figures.len() - 1) * quarter / 4])
 }

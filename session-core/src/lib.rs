@@ -49,6 +49,7 @@ pub mod codec;
 mod key_ring;
 
 // What the handler does, and what comes of it.
+mod observer;
 mod plan;
 mod session;
 mod sessions;
@@ -69,6 +70,7 @@ pub use key::Key;
 #[cfg(any(feature = "encrypt", feature = "secure-cookies"))]
 pub use key_ring::KeyRing;
 pub use namespace::Namespace;
+pub use observer::{Ending, Observer, Rejection, SessionEvent, Stage};
 pub use record::{Payload, Record, Revision};
 pub use session::{
     FieldName, Finished, Flash, LazySession, Level, Session, SessionData, TypedSession,

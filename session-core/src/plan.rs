@@ -56,6 +56,20 @@ pub(crate) enum StoreCall {
     Delete,
 }
 
+impl StoreCall {
+    /// In one word, stable for traces.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Create => "create",
+            Self::Replace => "replace",
+            Self::Rotate => "rotate",
+            Self::Touch => "touch",
+            Self::Delete => "delete",
+        }
+    }
+}
+
 /// What the client is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TransportChange {

@@ -203,6 +203,16 @@ pub enum Source {
     Shared,
 }
 
+impl Source {
+    /// In one word, stable for logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Shared => "shared",
+        }
+    }
+}
+
 /// What [`Store::create`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Created {

@@ -142,7 +142,7 @@ impl LayeredBuilder {
     }
 
     /// Reports what the node counts, by instruments whose names are listed in the
-    /// [crate's documentation](crate#metrics).
+    /// [documentation of `observe`](crate::observe#metrics).
     ///
     /// # Default
     ///

@@ -85,20 +85,9 @@
 //! # Metrics
 //!
 //! [`Layered::stats`] has all counts. With the feature `opentelemetry` and a meter
-//! ([`LayeredBuilder::meter`]) they are reported as:
-//!
-//! | instrument | unit | attributes | |
-//! |---|---|---|---|
-//! | `session.cache.reads` | | `result`: `hit`, `missed`, `unleased`, `emptied`, `moved`, `due`, `strong`, `stale` | reads, by what the cache did |
-//! | `session.cache.joined` | | | reads that shared another one's answer of the shared store |
-//! | `session.cache.fills` | | `result`: `stored`, `refused` | records read or written, by whether they were kept |
-//! | `session.cache.changes` | | `result`: `evicted`, `unneeded`, `unintelligible` | changes heard of |
-//! | `session.cache.touches` | | `result`: `queued`, `sent`, `gone`, `lost` | touches that could wait |
-//! | `session.cache.touches.waiting` | | | those that have not been sent yet |
-//! | `session.cache.entries`, `session.cache.size` | , `By` | | what is cached |
-//! | `session.cache.invalidation.lag` | `s` | | histogram: from sending an echo to handling it |
-//! | `session.cache.lease` | `s` | | what is left of the shortest lease |
-//! | `session.cache.subscriptions`, `.epochs`, `.echoes.failed`, `.risen` | | | what should be rare |
+//! ([`LayeredBuilder::meter`]) they are reported as `session.cache.…`. The module `observe` has the table of
+//! these and all other metrics, a store that measures another one, and counters of what happens to
+//! sessions.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // What is built, and what sessions see of it.
@@ -130,6 +119,10 @@ mod node;
 mod stats;
 mod stripe;
 mod sync;
+
+// What stores and sessions tell.
+#[cfg(feature = "opentelemetry")]
+pub mod observe;
 
 pub use builder::LayeredBuilder;
 #[cfg(feature = "counter-experiments")]

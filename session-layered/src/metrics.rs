@@ -27,7 +27,7 @@ const LAGS: &[f64] = &[
     1.0, 2.0,
 ];
 
-/// The attribute that tells a count from others of the same instrument, and its value.
+/// What tells a count from others of the same instrument, as `session.cache.result`, and its value.
 type Counted = (&'static str, fn(&Stats) -> u64);
 
 /// The name, the unit and the description of an instrument, and its value.
@@ -79,13 +79,22 @@ const TOUCHES: &[Counted] = &[
     ("lost", |stats| stats.touches.lost),
 ];
 
+/// The name, the unit and the description of an instrument, and its counts.
+type Several = (&'static str, &'static str, &'static str, &'static [Counted]);
+
+const COUNTED: &[Several] = &[
+    ("session.cache.reads", "{read}", "Reads, by what the cache did", READS),
+    ("session.cache.fills", "{record}", "Records read or written", FILLS),
+    ("session.cache.changes", "{change}", "Changes heard of", CHANGES),
+    ("session.cache.touches", "{touch}", "Touches that could wait", TOUCHES),
+];
+
 impl Metered {
     pub(crate) fn observe(&self, node: &Arc<Node>) {
         let of = Arc::downgrade(node);
-        self.counter("session.cache.reads", "Reads, by what the cache did", &of, "result", READS);
-        self.counter("session.cache.fills", "Records read or written", &of, "result", FILLS);
-        self.counter("session.cache.changes", "Changes heard of", &of, "result", CHANGES);
-        self.counter("session.cache.touches", "Touches that could wait", &of, "result", TOUCHES);
+        for (name, unit, description, counted) in COUNTED {
+            self.counter(name, unit, description, &of, counted);
+        }
         for (name, unit, description, value) in COUNTERS {
             let (of, value) = (of.clone(), *value);
             let counter = self.0.u64_observable_counter(*name).with_unit(*unit);
@@ -101,18 +110,19 @@ impl Metered {
     fn counter(
         &self,
         name: &'static str,
+        unit: &'static str,
         description: &'static str,
         of: &Weak<Node>,
-        attribute: &'static str,
         counted: &'static [Counted],
     ) {
         let of = of.clone();
-        let counter = self.0.u64_observable_counter(name).with_description(description);
+        let counter = self.0.u64_observable_counter(name).with_unit(unit);
+        let counter = counter.with_description(description);
         let observe = move |to: &dyn AsyncInstrument<u64>| {
             let Some(node) = of.upgrade() else { return };
             let stats = node.stats();
             for (which, value) in counted {
-                to.observe(value(&stats), &[KeyValue::new(attribute, *which)]);
+                to.observe(value(&stats), &[KeyValue::new("session.cache.result", *which)]);
             }
         };
         counter.with_callback(observe).build();
@@ -125,6 +135,7 @@ impl Metered {
             let gauge = gauge.with_description(*description);
             gauge.with_callback(move |to| observe(&of, to, value)).build();
         }
+        self.lanes(of.clone());
         let of = of.clone();
         let lease = self.0.f64_observable_gauge("session.cache.lease").with_unit("s");
         let lease = lease.with_description("What is left of the shortest lease");
@@ -134,6 +145,19 @@ impl Metered {
             }
         };
         lease.with_callback(observe).build();
+    }
+
+    fn lanes(&self, of: Weak<Node>) {
+        let lanes = self.0.u64_observable_gauge("session.cache.lanes").with_unit("{lane}");
+        let lanes = lanes.with_description("Lanes of the backplane, by whether there is a lease");
+        let observe = move |to: &dyn AsyncInstrument<u64>| {
+            let Some(node) = of.upgrade() else { return };
+            let (leased, unleased) = node.lanes_by_lease();
+            for (state, count) in [("leased", leased), ("unleased", unleased)] {
+                to.observe(count, &[KeyValue::new("session.cache.state", state)]);
+            }
+        };
+        lanes.with_callback(observe).build();
     }
 }
 

@@ -199,4 +199,13 @@ impl Node {
         let left = self.lanes.all().into_iter().map(|lane| lane.lease().since(now));
         left.min().unwrap_or_default()
     }
+
+    /// How many lanes there are that the cache may answer for, and how many that it may not.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn lanes_by_lease(&self) -> (u64, u64) {
+        let now = BootTime::now();
+        let lanes = self.lanes.all();
+        let leased = lanes.iter().filter(|lane| !lane.lease().since(now).is_zero()).count();
+        (leased as u64, (lanes.len() - leased) as u64)
+    }
 }

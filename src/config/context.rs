@@ -153,7 +153,8 @@ impl<'a> Context<'a> {
         let result = (store.build)(self);
         let why_no_backplane = self.waiting.pop().and_then(|waiting| waiting.why_no_backplane);
         let failure = self.failure.take();
-        let store = result.map_err(|error| failure.unwrap_or_else(|| of_store(name, error)))?;
+        let built = result.map_err(|error| failure.unwrap_or_else(|| of_store(name, error)))?;
+        let store = self.config.observed(&self.config.stores[name].kind, built);
         let built = Built { store: Arc::clone(&store), why_no_backplane };
         self.built.insert(name, built);
         Ok(store)

@@ -195,6 +195,7 @@ mod sql;
 
 // What helps to read, and to tell what is wrong.
 mod environment;
+mod observe;
 mod places;
 mod reading;
 mod refusal;
@@ -287,12 +288,16 @@ impl Config {
         })
     }
 
-    /// Lets stores that count what they do report it: a layered one its
-    /// [instruments](crate::layered).
+    /// Has every store and the sessions report what they do, by the instruments and spans that
+    /// [`observe`](crate::observe) lists. A store is named by its kind.
     ///
     /// # Default
     ///
     /// They report nothing.
+    ///
+    /// # Performance impact
+    ///
+    /// Less than a microsecond for a request and store.
     #[cfg(feature = "opentelemetry")]
     #[must_use]
     pub fn meter(mut self, meter: opentelemetry::metrics::Meter) -> Self {
@@ -330,7 +335,7 @@ impl Config {
         let mut stores = Context::of(self, self.session.timeouts()?);
         let store = stores.named(self.session.store(), "session.store")?;
         stores.build_all()?;
-        let builder = Sessions::builder_shared(wrap(store));
+        let builder = self.watched(Sessions::builder_shared(wrap(store)));
         let builder = self.session.apply(builder, &self.registry)?;
         builder.build().map_err(|error| error.within("session"))
     }

@@ -1,9 +1,9 @@
 //! What each feature of the facade adds, as the README tells: in crates, which lint checks, and in
-//! time to build, which `cargo xtask features` measures.
+//! work to build them, which `cargo xtask features` measures.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
 
 use crate::command::Cmd;
 use crate::metadata::Metadata;
@@ -11,24 +11,22 @@ use crate::report::Report;
 
 /// Fills in the README's table.
 pub(crate) fn run() -> Result<(), String> {
+    let builds = Builds::new()?;
     let readme = read()?;
-    let bare = (crates("")?.len(), seconds("")?);
+    let bare = crates("")?.len();
     let mut written = String::with_capacity(readme.len());
     for line in readme.lines() {
         let line = match Row::parse(line) {
             Some(row) => {
-                let added = crates(row.feature)?.len() - bare.0;
-                let seconds = (seconds(row.feature)? - bare.1).max(0.0);
-                row.with(added, &format!("{seconds:.0} s"))
+                let added = crates(row.feature)?.len() - bare;
+                row.with(added, &format!("{:.0} s", builds.add(row.feature)?))
             }
             None => line.to_owned(),
         };
         written.push_str(&line);
         written.push('\n');
     }
-    fs::write(README, written).map_err(|error| format!("{README}: {error}"))?;
-    eprintln!("without any feature: {} crates, {:.0} s", bare.0, bare.1);
-    Ok(())
+    fs::write(README, written).map_err(|error| format!("{README}: {error}"))
 }
 
 pub(crate) fn check(report: &mut Report) {
@@ -71,24 +69,70 @@ fn crates(feature: &str) -> Result<BTreeSet<String>, String> {
     Ok(packages.filter(|package| !package.is_empty()).collect())
 }
 
-/// How long a build from nothing takes.
-fn seconds(feature: &str) -> Result<f64, String> {
-    let folder = std::env::temp_dir().join(format!("xtask-features-{}", std::process::id()));
-    let build = Cmd::cargo("build")
+/// Debug builds in a folder of their own.
+struct Builds {
+    folder: PathBuf,
+}
+
+impl Builds {
+    /// Builds the facade without any feature.
+    fn new() -> Result<Self, String> {
+        let folder = std::env::temp_dir().join(format!("xtask-features-{}", std::process::id()));
+        let builds = Self { folder };
+        build("", &builds.bare())?;
+        Ok(builds)
+    }
+
+    fn bare(&self) -> PathBuf {
+        self.folder.join("bare")
+    }
+
+    /// What a feature adds to that, in seconds of a processor.
+    fn add(&self, feature: &str) -> Result<f64, String> {
+        let (bare, target) = (self.bare(), self.folder.join(feature));
+        let [from, to] = [&bare, &target].map(|path| path.display().to_string());
+        Cmd::new("cp").args(["-a", &from, &to]).run()?;
+        let before = processor_seconds()?;
+        build(feature, &target)?;
+        let seconds = processor_seconds()? - before;
+        fs::remove_dir_all(&target).map_err(|error| format!("{to}: {error}"))?;
+        Ok(seconds)
+    }
+}
+
+impl Drop for Builds {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn build(feature: &str, target: &Path) -> Result<(), String> {
+    Cmd::cargo("build")
         .args(["--package", FACADE, "--no-default-features", "--features", feature])
-        .args(["--target-dir", &folder.display().to_string()]);
-    let start = Instant::now();
-    let built = build.run();
-    let seconds = start.elapsed().as_secs_f64();
-    fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    built.map(|()| seconds)
+        .args(["--target-dir", &target.display().to_string()])
+        .run()
+}
+
+/// Of all children that have ended, and theirs (proc(5): `cutime` and `cstime`, in hundredths).
+fn processor_seconds() -> Result<f64, String> {
+    let stat = fs::read_to_string("/proc/self/stat")
+        .map_err(|error| format!("builds are measured on Linux: {error}"))?;
+    let fields: Vec<&str> = match stat.rsplit_once(')') {
+        Some((_, after_the_name)) => after_the_name.split_whitespace().collect(),
+        None => Vec::new(),
+    };
+    let ticks = |field: usize| fields.get(field).and_then(|text| text.parse::<f64>().ok());
+    match (ticks(13), ticks(14)) {
+        (Some(user), Some(system)) => Ok((user + system) / 100.0),
+        _ => Err(format!("/proc/self/stat is not as expected: {stat}")),
+    }
 }
 
 fn read() -> Result<String, String> {
     fs::read_to_string(README).map_err(|error| format!("{README}: {error}"))
 }
 
-/// A row of the table: feature, what it adds, crates, time.
+/// A row of the table: feature, what it adds, crates, work.
 struct Row<'a> {
     feature: &'a str,
     adds: &'a str,

@@ -9,7 +9,6 @@ mod api;
 pub mod axum;
 mod browser_name;
 mod composition;
-mod metered;
 mod metrics;
 mod observe;
 mod operations;
@@ -21,6 +20,5 @@ mod time;
 mod user;
 
 pub use composition::config;
-pub use metered::Metered;
 pub use metrics::Metrics;
 pub use observe::DebugHeaders;

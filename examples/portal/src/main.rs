@@ -69,7 +69,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let metrics = Metrics::new()?;
     let file = config;
     let config = portal::config(file.as_deref())?.meter(metrics.meter());
-    let sessions = config.build_with(|store| metrics.around(store))?;
+    let sessions = config.build()?;
 
     // Before anybody is told that the portal is ready, and may stop it.
     let mut signals = Signals::new()?;

@@ -6,14 +6,17 @@ mod limit;
 use std::sync::Arc;
 
 use tokio::sync::SemaphorePermit;
+use tracing::Instrument as _;
 
 use super::changes::View;
+use super::report::Progress;
 use super::state::{Base, Live, Lost, Pending, State};
-use super::{MAX_RERUNS, Session};
+use super::{MAX_RERUNS, Session, report};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::fields::Fields;
 use crate::key::Key;
+use crate::observer::{Ending, SessionEvent, Stage};
 use crate::plan::{StoreCall, TransportChange, plan};
 use crate::record::{Record, Revision};
 use crate::sessions::{Sessions, Settings, Turn, Written};
@@ -53,9 +56,14 @@ pub(super) enum Saved {
 pub(super) async fn save(session: &Session) -> (Result<Saved, Error>, Option<SemaphorePermit<'_>>) {
     // Fails only once closed, which it never is.
     let turn = session.0.committing.acquire().await.ok();
+    let span = report::save_span();
     let mut attempt = Attempt::begin(session);
-    let result = attempt.write().await;
-    (attempt.end(result).map_err(|error| error.during("commit")), turn)
+    let result = attempt.write().instrument(span.clone()).await;
+    let progress = attempt.progress;
+    let result = attempt.end(result).map_err(|error| error.during("commit"));
+    let observers = session.sessions().observers();
+    report::report_save(&span, observers, progress, result.as_ref().map(|_| ()));
+    (result, turn)
 }
 
 impl Lost {
@@ -77,6 +85,7 @@ struct Attempt<'a> {
     /// What was written has been taken back, and the session it was written over is gone.
     withdrawn: bool,
     ended: bool,
+    progress: Progress,
 }
 
 impl<'a> Attempt<'a> {
@@ -93,6 +102,7 @@ impl<'a> Attempt<'a> {
             saved: false,
             withdrawn: false,
             ended: false,
+            progress: Progress::NONE,
         }
     }
 
@@ -113,6 +123,7 @@ impl<'a> Attempt<'a> {
         while attempt < max_attempts {
             let now = sessions.clock().now();
             let (call, change) = settings.plan(&self.base, &self.pending, now);
+            self.progress.call = call;
             self.check_that_the_client_can_be_told(change)?;
             let done = match (call, self.base.live().cloned()) {
                 (StoreCall::None, _) => true,
@@ -179,8 +190,11 @@ impl<'a> Attempt<'a> {
         self.in_doubt = true;
         if let (Base::Unreadable(old), true) = (&self.base, record.subject.is_some()) {
             // Whoever signs in leaves no session behind that other nodes can still read.
-            sessions.store().delete(old).await?;
+            let ended = sessions.store().delete(old).await?;
             self.base = Base::Dead;
+            if ended {
+                self.tell(SessionEvent::Destroyed(Ending::Request));
+            }
         }
         let created = sessions.store().create(&key, &record).await;
         self.in_doubt = false;
@@ -188,6 +202,7 @@ impl<'a> Attempt<'a> {
             Created::Created(revision) => {
                 self.keep_limit(newcomer, &key).await?;
                 self.settle(token, key, record, fields, revision);
+                self.tell(SessionEvent::Created);
                 Ok(true)
             }
             // Somebody else's session, by a chance of one in 2^256: draw again.
@@ -219,14 +234,18 @@ impl<'a> Attempt<'a> {
             Replaced::Replaced(revision) => {
                 self.keep_limit(newcomer, &key).await?;
                 self.settle(token, key, record, fields, revision);
+                self.tell_replaced(rotate);
                 Ok(true)
             }
             Replaced::Conflict(current) => {
+                self.progress.conflicts += 1;
+                self.tell(SessionEvent::Conflict);
                 let current = self.settings().live(live.token.clone(), live.key, current)?;
                 self.base = Base::Live(current);
                 Ok(false)
             }
             Replaced::Gone => {
+                self.tell_gone(live);
                 let message = "the session has ended meanwhile; nothing was saved";
                 Err(Error::new(ErrorKind::Gone, message))
             }
@@ -242,9 +261,12 @@ impl<'a> Attempt<'a> {
             Base::Nothing | Base::Dead => Ok(false),
         };
         self.in_doubt = false;
-        deleted?;
+        let ended = deleted?;
         self.base = Base::Dead;
         self.saved = true;
+        if ended {
+            self.tell(SessionEvent::Destroyed(Ending::Request));
+        }
         Ok(true)
     }
 
@@ -258,17 +280,41 @@ impl<'a> Attempt<'a> {
         match sessions.store().touch(&[touch]).await.as_deref() {
             Ok([Touched::Gone]) => {
                 self.base = Base::Dead;
+                self.tell_gone(&live);
                 TransportChange::Clear
             }
             Ok(_) => {
                 self.base = Base::Live(Live { idle_deadline, ..live });
+                self.tell(SessionEvent::Touched);
                 TransportChange::Refresh
             }
             Err(error) => {
+                sessions.observers().failed(Stage::Touch, error);
                 tracing::warn!(%error, "a session could not be touched");
                 TransportChange::Keep
             }
         }
+    }
+
+    fn tell(&self, event: SessionEvent) {
+        self.sessions().observers().tell(event);
+    }
+
+    fn tell_replaced(&self, rotated: bool) {
+        if self.pending.restart {
+            // A log-out, and what the handler stored afterwards.
+            self.tell(SessionEvent::Destroyed(Ending::Request));
+            self.tell(SessionEvent::Created);
+        } else {
+            self.tell(if rotated { SessionEvent::Rotated } else { SessionEvent::Replaced });
+        }
+    }
+
+    /// The session that was read is not there any more.
+    fn tell_gone(&self, live: &Live) {
+        let deadline = live.idle_deadline.min(live.record.absolute_deadline);
+        let is_over = self.sessions().clock().now() >= deadline;
+        self.tell(if is_over { SessionEvent::Expired } else { SessionEvent::Gone });
     }
 
     fn settle(

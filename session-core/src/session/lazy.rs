@@ -5,14 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::OnceCell;
+use tracing::Instrument as _;
 
+use super::report::Read;
 use super::state::Base;
-use super::{Session, State, commit};
+use super::{Session, State, commit, report};
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
+use crate::observer::{Rejection, SessionEvent};
 use crate::plan::TransportChange;
 use crate::sessions::{Sessions, Settings};
-use crate::store::{Consistency, Load, Loaded, Source};
+use crate::store::{Consistency, Load, Loaded};
 use crate::transport::Presented;
 
 /// A visitor's session that nobody has asked for yet.
@@ -80,9 +83,13 @@ impl LazySession {
     /// As [`load`](LazySession::load).
     pub async fn load_with(&self, consistency: Consistency) -> Result<Session, Error> {
         let load = || async {
-            let (base, source) =
-                self.read(consistency).await.map_err(|error| error.during("load"))?;
             let Lazy { sessions, settings, presented: _, session: _, responded: _ } = &*self.lazy;
+            let span = report::load_span();
+            let read = self.read(consistency).instrument(span.clone()).await;
+            let read = read.map_err(|error| error.during("load"));
+            report::report_load(&span, sessions.observers(), &read);
+            let (base, event) = read?;
+            let source = report::source(event);
             Ok(Session::open(sessions.clone(), Arc::clone(settings), base, source))
         };
         let session = self.lazy.session.get_or_try_init(load).await?;
@@ -102,21 +109,25 @@ impl LazySession {
         &self.lazy.sessions
     }
 
-    async fn read(&self, consistency: Consistency) -> Result<(Base, Option<Source>), Error> {
+    async fn read(&self, consistency: Consistency) -> Read {
         let Lazy { sessions, settings, presented, session: _, responded: _ } = &*self.lazy;
-        let token = match presented {
+        let rejected = |why| Ok((Base::Dead, Some(SessionEvent::Rejected(why))));
+        let value = match presented {
             Presented::Nothing => return Ok((Base::Nothing, None)),
-            Presented::Malformed => return Ok((Base::Dead, None)),
-            Presented::Value(value) => settings.transport().read(value),
+            Presented::Malformed => return rejected(Rejection::Malformed),
+            Presented::Value(value) => value,
         };
-        let Some(token) = token else { return Ok((Base::Dead, None)) };
+        let Some(token) = settings.transport().read(value) else {
+            return rejected(settings.transport().rejection());
+        };
         let key = Key::of(&token, sessions.namespace());
         let loaded = sessions.store().load(&key, Load::default().consistency(consistency)).await;
         let live = match loaded {
             Ok(Loaded::Found { record, source }) => {
-                settings.live(token, key, record).map(|live| (Base::Live(live), Some(source)))
+                let live = settings.live(token, key, record);
+                live.map(|live| (Base::Live(live), Some(SessionEvent::Loaded(source))))
             }
-            Ok(Loaded::Absent) => Ok((Base::Dead, None)),
+            Ok(Loaded::Absent) => Ok((Base::Dead, Some(SessionEvent::Absent))),
             Ok(Loaded::Unchanged { .. }) => {
                 let message = "the store compared with a revision it was not given";
                 Err(Error::new(ErrorKind::Corrupt, message))
@@ -128,7 +139,7 @@ impl LazySession {
         live.or_else(|error| match error.kind() {
             ErrorKind::Corrupt | ErrorKind::TooLarge => {
                 tracing::error!(%error, ?key, "a stored session cannot be read");
-                Ok((Base::Unreadable(key), None))
+                Ok((Base::Unreadable(key), Some(SessionEvent::Unreadable)))
             }
             _ => Err(error),
         })

@@ -4,6 +4,7 @@ mod changes;
 mod commit;
 mod flash;
 mod lazy;
+mod report;
 mod state;
 mod typed;
 

@@ -13,6 +13,7 @@ use crate::error::Error;
 #[cfg(feature = "encrypt")]
 use crate::key_ring::KeyRing;
 use crate::namespace::Namespace;
+use crate::observer::{Observer, Observers};
 use crate::store::Store;
 use crate::timeouts::Timeouts;
 use crate::transport::{SessionCookie, SessionHeader, TransportConfig};
@@ -34,6 +35,7 @@ pub struct SessionsBuilder {
     pub(super) policy: Policy,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    observers: Observers,
 }
 
 impl SessionsBuilder {
@@ -58,6 +60,7 @@ impl SessionsBuilder {
             },
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
+            observers: Observers::default(),
         }
     }
 
@@ -273,6 +276,17 @@ impl SessionsBuilder {
         self
     }
 
+    /// Who is told of every [`SessionEvent`](crate::SessionEvent). May be called again: all are
+    /// told.
+    ///
+    /// # Default
+    ///
+    /// Nobody, which costs nothing.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.add(observer);
+        self
+    }
+
     /// The sessions.
     ///
     /// # Errors
@@ -282,7 +296,7 @@ impl SessionsBuilder {
     /// that does not fit, a part that is none, a limit on sessions that the store cannot count.
     pub fn build(self) -> Result<Sessions, Error> {
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
-        let entropy = Arc::clone(&self.entropy);
+        let (entropy, observers) = (Arc::clone(&self.entropy), self.observers.clone());
         let (settings, namespace) = self.settings()?;
         Ok(Sessions(Arc::new(Shared {
             store,
@@ -290,6 +304,7 @@ impl SessionsBuilder {
             headers: settings.transport().header_names(),
             clock,
             entropy,
+            observers,
             turns: Turns::new(),
             settings: ArcSwap::from_pointee(settings),
         })))

@@ -11,6 +11,7 @@ use super::Sessions;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
+use crate::observer::{Ending, SessionEvent, Stage};
 use crate::record::Record;
 use crate::session::Session;
 use crate::subject::{Device, Subject};
@@ -85,7 +86,7 @@ impl Sessions {
     ///
     /// [`ErrorKind::Unsupported`] if the store keeps no index of subjects, and the store's own.
     pub async fn list(&self, subject: &Subject) -> Result<Vec<SessionInfo>, Error> {
-        let found = self.find_all(subject).await?;
+        let found = self.watched(self.find_all(subject)).await?;
         let mut sessions: Vec<SessionInfo> =
             found.iter().map(|(key, record)| self.info(key, record)).collect();
         sessions.sort_by_key(|session| (session.created_at, session.handle.0));
@@ -98,11 +99,7 @@ impl Sessions {
     ///
     /// As [`list`](Sessions::list).
     pub async fn revoke(&self, subject: &Subject, handle: Handle) -> Result<bool, Error> {
-        let found = self.find_all(subject).await?;
-        match found.iter().find(|(key, _)| Handle::of(key) == handle) {
-            Some((key, record)) => self.end(key, record).await,
-            None => Ok(false),
-        }
+        self.watched(self.revoke_one(subject, handle)).await
     }
 
     /// Signs out all of a subject's sessions that were acknowledged before the call, and tells
@@ -112,7 +109,7 @@ impl Sessions {
     ///
     /// As [`list`](Sessions::list). Some may have been signed out nevertheless.
     pub async fn revoke_all(&self, subject: &Subject) -> Result<usize, Error> {
-        self.revoke_except(subject, None).await
+        self.watched(self.revoke_except(subject, None)).await
     }
 
     /// Signs out all sessions of the subject of this session, but for this one.
@@ -124,7 +121,24 @@ impl Sessions {
         let Some(subject) = session.subject() else {
             return Err(Error::new(ErrorKind::Misuse, "nobody is signed in to this session"));
         };
-        self.revoke_except(&subject, session.key()).await
+        self.watched(self.revoke_except(&subject, session.key())).await
+    }
+
+    async fn revoke_one(&self, subject: &Subject, handle: Handle) -> Result<bool, Error> {
+        let found = self.find_all(subject).await?;
+        let Some((key, record)) = found.iter().find(|(key, _)| Handle::of(key) == handle) else {
+            return Ok(false);
+        };
+        let ended = self.end(key, record).await?;
+        if ended {
+            self.observers().tell(SessionEvent::Destroyed(Ending::Revoked));
+        }
+        Ok(ended)
+    }
+
+    /// Tells the observers if this fails.
+    async fn watched<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        work.await.inspect_err(|error| self.observers().failed(Stage::Devices, error))
     }
 
     async fn revoke_except(&self, subject: &Subject, spared: Option<Key>) -> Result<usize, Error> {
@@ -136,7 +150,10 @@ impl Sessions {
                 return Ok(revoked);
             }
             for (key, _) in found {
-                revoked += usize::from(self.store().delete(&key).await?);
+                if self.store().delete(&key).await? {
+                    revoked += 1;
+                    self.observers().tell(SessionEvent::Destroyed(Ending::Revoked));
+                }
             }
         }
         let message = "new sessions of this subject appeared as fast as others were signed out";

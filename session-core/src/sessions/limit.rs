@@ -7,6 +7,7 @@ use super::Sessions;
 use super::devices::{Found, ROUNDS};
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
+use crate::observer::{Ending, SessionEvent};
 use crate::subject::Subject;
 
 /// How many sessions a subject may have at once, and what becomes of a log-in over that.
@@ -132,7 +133,11 @@ impl Sessions {
             let victims = newest.split_off(newest.len().min(limit.sessions()));
             let mut all_were_there = true;
             for (victim, _) in victims.iter().filter(|(key, _)| key != own) {
-                all_were_there &= self.store().delete(victim).await?;
+                let ended = self.store().delete(victim).await?;
+                if ended {
+                    self.observers().tell(SessionEvent::Destroyed(Ending::Limit));
+                }
+                all_were_there &= ended;
             }
             if !contains(&newest, own) {
                 return Err(ended());

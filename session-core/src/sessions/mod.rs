@@ -23,6 +23,7 @@ pub(crate) use self::turns::{Turn, Written};
 use crate::clock::{Clock, Entropy, Timestamp};
 use crate::error::Error;
 use crate::namespace::Namespace;
+use crate::observer::Observers;
 use crate::record::Record;
 use crate::session::LazySession;
 use crate::store::Store;
@@ -53,6 +54,7 @@ struct Shared {
     headers: HeaderNames,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    observers: Observers,
     turns: Turns,
     settings: ArcSwap<Settings>,
 }
@@ -194,7 +196,7 @@ impl Sessions {
     /// remove the old one when all that it sealed has ended: a session whose payload is sealed with
     /// a key that a node does not have ends there. Requests under way count, as nodes of their own.
     ///
-    /// The clock and the source of randomness stay what they are.
+    /// The clock, the source of randomness and the observers stay what they are.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -262,6 +264,10 @@ impl Sessions {
         &*self.0.entropy
     }
 
+    pub(crate) fn observers(&self) -> &Observers {
+        &self.0.observers
+    }
+
     pub(crate) fn turns(&self) -> &Turns {
         &self.0.turns
     }
@@ -269,8 +275,16 @@ impl Sessions {
 
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shared { store, namespace, headers: _, clock: _, entropy: _, turns: _, settings } =
-            &*self.0;
+        let Shared {
+            store,
+            namespace,
+            headers: _,
+            clock: _,
+            entropy: _,
+            observers: _,
+            turns: _,
+            settings,
+        } = &*self.0;
         f.debug_struct("Sessions")
             .field("namespace", namespace)
             .field("store", store)

@@ -317,6 +317,11 @@ impl CookieTransport {
         }
     }
 
+    /// Whether what a client presents says that it is ours.
+    pub(super) fn is_verified(&self) -> bool {
+        !matches!(self.cipher, Cipher::Plain)
+    }
+
     pub(super) fn set(&self, token: &Token, max_age: Option<Duration>) -> String {
         let value = self.cipher.wrap(&self.cookie.name, token.to_text());
         let mut cookie = self.with_attributes(value);

@@ -12,6 +12,7 @@ pub use self::header::SessionHeader;
 use self::cookie::CookieTransport;
 use crate::error::Error;
 use crate::namespace::Namespace;
+use crate::observer::Rejection;
 use crate::sessions::fixed;
 use crate::token::Token;
 
@@ -166,6 +167,14 @@ impl Transport {
         match self {
             Self::Cookie(cookie) => cookie.read(value),
             Self::Header(_) => Token::parse(value),
+        }
+    }
+
+    /// Why that could not be read.
+    pub(crate) fn rejection(&self) -> Rejection {
+        match self {
+            Self::Cookie(cookie) if cookie.is_verified() => Rejection::Unverified,
+            Self::Cookie(_) | Self::Header(_) => Rejection::Malformed,
         }
     }
 

@@ -10,6 +10,7 @@ mod interleavings;
 mod lifecycle;
 mod limit;
 mod merging;
+mod observed;
 mod plan;
 mod reload;
 mod secrets;

@@ -9,9 +9,13 @@ mod fence;
 mod fixture;
 mod flights;
 mod muffled;
+#[cfg(feature = "opentelemetry")]
+mod observed;
 mod own_writes;
 mod postgres;
 mod redis;
+#[cfg(feature = "opentelemetry")]
+mod secrets;
 mod settings;
 mod silent;
 mod touches;

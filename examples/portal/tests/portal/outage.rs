@@ -8,7 +8,8 @@ use axum::body::Body;
 use axum::http::Request;
 use axum::http::header::COOKIE;
 use portal::{DebugHeaders, Metrics};
-use session_kit::{ErrorKind, MemoryStore, SessionCookie, Sessions, Store};
+use session_kit::observe::Observed;
+use session_kit::{ErrorKind, MemoryStore, SessionCookie, Sessions};
 use session_testkit::{FaultyStore, Method};
 use tower::ServiceExt as _;
 
@@ -24,13 +25,10 @@ impl Application {
     async fn signed_in() -> Self {
         let metrics = Metrics::new().expect("metrics");
         let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
-        let measured = metrics.around(Arc::clone(&store) as Arc<dyn Store>);
+        let measured = Observed::shared(store.clone(), "faulty", &metrics.meter());
         let cookie = SessionCookie::new("id").danger_send_without_tls();
-        let sessions = Sessions::builder_shared(measured)
-            .cookie(cookie)
-            .touch_after(0.0)
-            .build()
-            .expect("sessions");
+        let sessions =
+            Sessions::builder(measured).cookie(cookie).touch_after(0.0).build().expect("sessions");
         let app = portal::axum::app(sessions, metrics, DebugHeaders::On);
         let mut application = Self { app, store, cookie: String::new() };
         let login = r#"{"user": "u1001", "password": "demo"}"#;
@@ -184,7 +182,6 @@ async fn failures_are_measured() {
     application.store.fail(&[Method::Load], ErrorKind::Timeout);
     application.send("GET", "/api/me", "").await.expect(503);
     let text = application.send("GET", "/metrics", "").await.expect(200).text();
-    let line =
-        r#"session_store_operation_duration_seconds_count{operation="load",outcome="timeout"} 1"#;
+    let line = r#"session_store_operation_duration_seconds_count{error_type="timeout",session_backend="faulty",session_operation="load",session_outcome="error"} 1"#;
     assert!(text.lines().any(|found| found == line), "{text}");
 }

@@ -26,7 +26,8 @@ pub(crate) async fn until_within(
 
 /// Waits until so many sessions have been read, and so until a slow request has got its own.
 pub(crate) async fn until_loaded(client: &mut Client, sessions: usize) {
-    let loaded = format!(r#"count{{operation="load",outcome="found"}} {sessions}"#);
+    let operation = r#"session_operation="load",session_outcome="found"}"#;
+    let loaded = format!("{operation} {sessions}");
     until("a session is loaded", async || {
         let metrics = client.get("/metrics").await.expect(200).text();
         metrics.lines().any(|line| line.ends_with(&loaded))

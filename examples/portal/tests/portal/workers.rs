@@ -150,7 +150,7 @@ fn shared(config: String) -> Shared {
         let file = directory.write("session.toml", &config);
         let metrics = Metrics::new().expect("metrics");
         let config = portal::config(Some(file.as_ref())).expect("a configuration");
-        let sessions = config.build_with(|store| metrics.around(store)).expect("sessions");
+        let sessions = config.meter(metrics.meter()).build().expect("sessions");
         Shared::new(sessions, metrics, DebugHeaders::On)
     })
     .join()

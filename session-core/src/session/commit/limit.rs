@@ -3,6 +3,7 @@
 use super::Attempt;
 use crate::error::Error;
 use crate::key::Key;
+use crate::observer::{Ending, SessionEvent};
 use crate::record::Record;
 use crate::session::state::Base;
 use crate::subject::Subject;
@@ -39,6 +40,10 @@ impl Attempt<'_> {
         let mut kept = sessions.keep_limit(limit, &subject, key).await;
         if kept.is_err() {
             self.withdrawn = true;
+            if self.base.live().is_some() {
+                // Its successor, which is about to be taken back, has taken its place.
+                self.tell(SessionEvent::Destroyed(Ending::Limit));
+            }
             if !matches!(self.base, Base::Nothing) {
                 self.base = Base::Dead;
             }

@@ -34,9 +34,12 @@ pub(crate) async fn metrics_count_calls_and_requests_without_ids(on: Framework) 
     assert!(answer.header("content-type").starts_with("text/plain; version=0.0.4"), "{answer}");
     let text = answer.text();
     for line in [
-        r#"session_store_operation_duration_seconds_count{operation="create",outcome="created"} 1"#,
-        r#"session_store_operation_duration_seconds_count{operation="load",outcome="found"} 3"#,
-        r#"session_store_operation_duration_seconds_count{operation="delete",outcome="deleted"} 1"#,
+        r#"session_store_operation_duration_seconds_count{session_backend="memory",session_operation="create",session_outcome="created"} 1"#,
+        r#"session_store_operation_duration_seconds_count{session_backend="memory",session_operation="load",session_outcome="found"} 3"#,
+        r#"session_store_operation_duration_seconds_count{session_backend="memory",session_operation="delete",session_outcome="deleted"} 1"#,
+        "session_created_total 1",
+        r#"session_destroyed_total{session_reason="request"} 1"#,
+        r#"session_loads_total{session_outcome="found",session_source="shared"} 3"#,
         r#"http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="200",http_route="/api/me",session_source="shared"} 1"#,
         r#"http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="404",http_route="/api/data/{name}",session_source="shared"} 1"#,
         r#"http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="404",http_route="none",session_source="none"} 1"#,

@@ -59,13 +59,13 @@ async fn the_cache_reports_what_it_does() {
 
     let text = client.get("/metrics").await.expect(200).text();
     for name in [
-        r#"session_cache_reads_total{result="hit"} "#,
-        r#"session_cache_reads_total{result="missed"} "#,
-        r#"session_cache_reads_total{result="unleased"} "#,
-        r#"session_cache_reads_total{result="strong"} "#,
-        r#"session_cache_fills_total{result="stored"} "#,
-        r#"session_cache_changes_total{result="evicted"} "#,
-        r#"session_cache_touches_total{result="queued"} "#,
+        r#"session_cache_reads_total{session_cache_result="hit"} "#,
+        r#"session_cache_reads_total{session_cache_result="missed"} "#,
+        r#"session_cache_reads_total{session_cache_result="unleased"} "#,
+        r#"session_cache_reads_total{session_cache_result="strong"} "#,
+        r#"session_cache_fills_total{session_cache_result="stored"} "#,
+        r#"session_cache_changes_total{session_cache_result="evicted"} "#,
+        r#"session_cache_touches_total{session_cache_result="queued"} "#,
         "session_cache_joined_total ",
         "session_cache_subscriptions_total ",
         "session_cache_epochs_total ",
@@ -75,6 +75,10 @@ async fn the_cache_reports_what_it_does() {
         "session_cache_size_bytes ",
         "session_cache_touches_waiting ",
         "session_cache_lease_seconds ",
+        r#"session_cache_lanes{session_cache_state="leased"} 1"#,
+        r#"session_store_operation_duration_seconds_count{session_backend="layered","#,
+        r#"session_store_operation_duration_seconds_count{session_backend="redis","#,
+        r#"session_loads_total{session_outcome="found",session_source="local"} "#,
         "session_cache_invalidation_lag_seconds_count ",
     ] {
         assert!(text.lines().any(|line| line.starts_with(name)), "{name}\n{text}");
