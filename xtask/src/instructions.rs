@@ -13,20 +13,18 @@ use serde::{Deserialize, Serialize};
 use crate::command::Cmd;
 use crate::report::Report;
 
-/// What is written down. Figures depend on compiler and machine language, and on nothing else
-/// beyond the tolerance.
+/// What is written down. Figures depend on the compiler, on valgrind, and on the processor, for which
+/// libraries choose their ways of copying bytes; on nothing else beyond the tolerance.
 #[derive(Debug, Deserialize, Serialize)]
 struct Expected {
-    rustc: String,
+    machine: String,
     /// For each scenario, a request's.
     instructions: BTreeMap<String, u64>,
 }
 
 /// Writes down what is so now, and shows how it was.
 pub(crate) fn run() -> Result<(), String> {
-    if version().is_none() {
-        return Err(MISSING.to_owned());
-    }
+    let valgrind = version().ok_or(MISSING)?;
     let before = read().map(|expected| expected.instructions).unwrap_or_default();
     let scenarios = scenarios()?;
     let mut instructions = BTreeMap::new();
@@ -39,18 +37,16 @@ pub(crate) fn run() -> Result<(), String> {
         let (now, before) = (instructions[name], before.get(name).copied().unwrap_or(0));
         println!("| {name} | {now} | {:.2} | {before} |", now as f64 / floor as f64);
     }
-    write(&Expected { rustc: rustc()?, instructions })
+    write(&Expected { machine: machine(&valgrind)?, instructions })
 }
 
 pub(crate) fn check(report: &mut Report) {
-    if version().is_none() {
-        return report.leave_out(WHAT, MISSING);
-    }
-    match (read(), rustc()) {
-        (Ok(expected), Ok(rustc)) if expected.rustc != rustc => {
+    let Some(valgrind) = version() else { return report.leave_out(WHAT, MISSING) };
+    match (read(), machine(&valgrind)) {
+        (Ok(expected), Ok(machine)) if expected.machine != machine => {
             let why = format!(
-                "{EXPECTED} is of {}, and this is {rustc}; `cargo xtask instructions` renews it",
-                expected.rustc
+                "{EXPECTED} is of {}, and this is {machine}; `cargo xtask instructions` renews it",
+                expected.machine
             );
             report.leave_out(WHAT, &why);
         }
@@ -135,14 +131,17 @@ fn version() -> Option<String> {
     Cmd::new("valgrind").arg("--version").probe()
 }
 
-/// Release and target of the compiler.
-fn rustc() -> Result<String, String> {
+/// Compiler, valgrind and processor.
+fn machine(valgrind: &str) -> Result<String, String> {
     let told = Cmd::new("rustc").arg("-vV").output()?;
     let part = |name: &str| told.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-    let parts = part("release:").zip(part("host:"));
-    parts
-        .map(|(release, host)| format!("{release} {host}"))
-        .ok_or_else(|| format!("rustc tells no release:\n{told}"))
+    let (release, host) = part("release:")
+        .zip(part("host:"))
+        .ok_or_else(|| format!("rustc tells no release:\n{told}"))?;
+    let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let processor = name.map_or("an unknown processor", |(_, name)| name.trim());
+    Ok(format!("rustc {release} {host}, {}, {processor}", valgrind.trim()))
 }
 
 fn read() -> Result<Expected, String> {
@@ -161,7 +160,7 @@ const EXPECTED: &str = "benches/instructions/expected.json";
 const VALGRIND: [&str; 4] =
     ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--log-fd=1"];
 const REQUESTS: u64 = 2_000;
-/// What other processors, allocators and memory layouts make of the same program.
+/// What other memory layouts make of the same program.
 const TOLERANCE_PERCENT: u64 = 2;
 
 #[cfg(test)]
