@@ -1,6 +1,7 @@
 //! Saving: one conditional write, tried again on what others wrote.
 
 mod draft;
+mod events;
 mod limit;
 
 use std::sync::Arc;
@@ -294,27 +295,6 @@ impl<'a> Attempt<'a> {
                 TransportChange::Keep
             }
         }
-    }
-
-    fn tell(&self, event: SessionEvent) {
-        self.sessions().observers().tell(event);
-    }
-
-    fn tell_replaced(&self, rotated: bool) {
-        if self.pending.restart {
-            // A log-out, and what the handler stored afterwards.
-            self.tell(SessionEvent::Destroyed(Ending::Request));
-            self.tell(SessionEvent::Created);
-        } else {
-            self.tell(if rotated { SessionEvent::Rotated } else { SessionEvent::Replaced });
-        }
-    }
-
-    /// The session that was read is not there any more.
-    fn tell_gone(&self, live: &Live) {
-        let deadline = live.idle_deadline.min(live.record.absolute_deadline);
-        let is_over = self.sessions().clock().now() >= deadline;
-        self.tell(if is_over { SessionEvent::Expired } else { SessionEvent::Gone });
     }
 
     fn settle(

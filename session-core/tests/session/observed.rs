@@ -4,8 +4,9 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use session_core::{
-    Ending, ErrorKind, Key, KeyRing, Observer, Rejection, Session, SessionCookie, SessionEvent,
-    SessionLimit, SessionsBuilder, Source, Stage, Store as _, Subject, Token,
+    Ending, ErrorKind, Key, KeyRing, Load, Loaded, Observer, Payload, Record, Rejection, Session,
+    SessionCookie, SessionEvent, SessionLimit, SessionsBuilder, Source, Stage, Store as _, Subject,
+    Token,
 };
 use session_testkit::{FaultyStore, Method};
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -128,11 +129,7 @@ async fn conflicts_and_replays_are_told() {
     watching.told();
     // As another process does: what this one writes is known to it.
     let key = Key::of(&token(&visitor), app.sessions.namespace());
-    let session_core::Loaded::Found { record, .. } =
-        app.store.load(&key, session_core::Load::default()).await.unwrap()
-    else {
-        panic!("the session is alive")
-    };
+    let record = stored(&app, &key).await;
     app.store.replace(&key, &record, record.revision).await.unwrap();
     assert!(second.finish(false).await.error.is_none());
     let told = watching.told();
@@ -141,6 +138,13 @@ async fn conflicts_and_replays_are_told() {
         [SessionEvent::Conflict, SessionEvent::Replaced, SessionEvent::Replayed(1)],
         "{told:?}"
     );
+}
+
+async fn stored(app: &App, key: &Key) -> Arc<Record> {
+    match app.store.load(key, Load::default()).await.unwrap() {
+        Loaded::Found { record, .. } => record,
+        other => panic!("the session is alive: {other:?}"),
+    }
 }
 
 fn token(visitor: &Visitor) -> Token {
@@ -164,6 +168,20 @@ async fn tokens_that_are_none_are_told() {
     let (app, watching) = watched(|builder| builder.cookie(SessionCookie::new("id").signed(ring)));
     Visitor::with_token("forged").request(&app.sessions, async |_| {}).await;
     assert_eq!(watching.told(), rejected(Rejection::Unverified));
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_read_is_told() {
+    let ring = || KeyRing::new([vec![7; 32]]).unwrap();
+    let (app, watching) = watched(|builder| builder.encrypt(ring()));
+    let mut visitor = live(&app, &watching).await;
+    let key = Key::of(&token(&visitor), app.sessions.namespace());
+    let record = stored(&app, &key).await;
+    let damaged = Record { payload: Payload::new("{}"), ..(*record).clone() };
+    app.store.replace(&key, &damaged, record.revision).await.unwrap();
+    visitor.request(&app.sessions, async |session| session.log_in(ada())).await;
+    let ended = SessionEvent::Destroyed(Ending::Request);
+    assert_eq!(watching.told(), [SessionEvent::Unreadable, ended, SessionEvent::Created]);
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ impl Recorded {
         match lazy.load().await {
             Ok(session) => {
                 handle(&session);
-                write!(self.shown, "{session:?} {lazy:?} {:?}\n", self.sessions).unwrap();
+                writeln!(self.shown, "{session:?} {lazy:?} {:?}", self.sessions).unwrap();
             }
             Err(error) => self.show(&error),
         }
@@ -168,7 +168,7 @@ impl Recorded {
             else {
                 continue;
             };
-            write!(self.shown, "{record:?} {key:?} {:?}\n", record.payload).unwrap();
+            writeln!(self.shown, "{record:?} {key:?} {:?}", record.payload).unwrap();
             let payload = Payload::new(VALUES[0].as_bytes().to_vec());
             let damaged = Record { payload, ..(*record).clone() };
             self.shared.replace(&key, &damaged, record.revision).await.unwrap();
@@ -184,7 +184,7 @@ impl Recorded {
         self.visit(|session| session.insert("pin", &VALUES[1]).unwrap()).await;
         self.server.kill();
         let lazy = self.sessions.open([self.cookie.as_bytes()]);
-        let error = lazy.load_with(Consistency::Strong).await.err().expect("nobody answers");
+        let error = lazy.load_with(Consistency::Strong).await.expect_err("nobody answers");
         self.show(&error);
         self.visit(|session| session.insert("pin", &VALUES[2]).unwrap()).await;
     }
