@@ -54,7 +54,7 @@ impl SessionsBuilder {
             policy: Policy {
                 timeouts: Timeouts::default(),
                 touch_after: 0.1,
-                max_attempts: 64,
+                max_attempts: 1_000,
                 caching: Caching::default(),
                 session_limit: None,
             },
@@ -119,7 +119,9 @@ impl SessionsBuilder {
     ///
     /// # Default
     ///
-    /// 64. Within one process writers of a session take turns, so this counts other processes.
+    /// 1,000. Within one process writers of a session take turns, and one of them at a time tries, so
+    /// this counts other processes. One that writes faster, and has many in its queue, may win so many
+    /// times in a row.
     pub fn max_attempts(mut self, attempts: usize) -> Self {
         self.policy.max_attempts = attempts;
         self

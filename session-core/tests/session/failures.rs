@@ -178,7 +178,7 @@ async fn tries_are_bounded() {
     let finished = lazy.finish(false).await;
     let error = finished.error.unwrap();
     assert_eq!(error.kind(), ErrorKind::Conflict);
-    assert_eq!(error.context("attempts"), Some("64"));
+    assert_eq!(error.context("attempts"), Some("1000"));
     assert_eq!(faulty.counter(&visitor).await, Some(1));
 }
 
