@@ -237,9 +237,12 @@ async fn sessions_that_others_end_are_told() {
     assert_eq!(watching.told(), [ended(Ending::Revoked)]);
 }
 
-/// Panics at everything, with something that panics when it is dropped.
+/// Panics at everything.
 #[derive(Debug)]
-struct Clumsy;
+struct Clumsy {
+    /// With something that panics when it is dropped.
+    twice: bool,
+}
 
 struct Explosive;
 
@@ -253,15 +256,22 @@ impl Drop for Explosive {
 
 impl Observer for Clumsy {
     fn observe(&self, _: SessionEvent) {
+        assert!(self.twice, "an observer panics");
         std::panic::panic_any(Explosive);
     }
 }
 
 #[tokio::test]
 async fn an_observer_that_panics_keeps_nothing_from_being_done() {
+    for twice in [false, true] {
+        all_is_done_beside(Clumsy { twice }).await;
+    }
+}
+
+async fn all_is_done_beside(observer: Clumsy) {
     let watching = Arc::new(Watching::default());
     let second = Arc::clone(&watching) as Arc<dyn Observer>;
-    let clumsy = app_with(|builder| builder.observer(Arc::new(Clumsy)).observer(second));
+    let clumsy = app_with(|builder| builder.observer(Arc::new(observer)).observer(second));
     let mut visitor = Visitor::default();
     visitor.request(&clumsy.sessions, async |session| session.insert("a", &1).unwrap()).await;
     visitor.request(&clumsy.sessions, async |session| session.log_in(ada())).await;
