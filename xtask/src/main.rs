@@ -1,6 +1,9 @@
-//! The development commands: `cargo xtask test`, `cargo xtask lint`, `cargo xtask ci`.
+//! The development commands: `cargo xtask test`, `cargo xtask lint`, `cargo xtask ci`,
+//! `cargo xtask bench`.
 
 mod test;
+
+mod bench;
 
 mod provision;
 
@@ -27,6 +30,7 @@ fn main() -> ExitCode {
     let outcome = match Task::parse(&arguments) {
         Some(Task::Test(arguments)) => test::run(arguments),
         Some(Task::Lint) => lint::run(),
+        Some(Task::Bench(arguments)) => bench::run(arguments),
         Some(Task::Ci) => lint::run().and_then(|()| test::run(&[])),
         None => {
             eprint!("{USAGE}");
@@ -45,6 +49,7 @@ fn main() -> ExitCode {
 #[derive(Debug, PartialEq, Eq)]
 enum Task<'a> {
     Test(&'a [String]),
+    Bench(&'a [String]),
     Lint,
     Ci,
 }
@@ -54,6 +59,7 @@ impl<'a> Task<'a> {
         let (word, rest) = arguments.split_first()?;
         match (word.as_str(), rest) {
             ("test", rest) => Some(Self::Test(rest)),
+            ("bench", rest) => Some(Self::Bench(rest)),
             ("lint", []) => Some(Self::Lint),
             ("ci", []) => Some(Self::Ci),
             _ => None,
@@ -73,6 +79,9 @@ Commands:
                     licences and advisories, the oldest supported Rust, and what
                     a lean build pulls in.
   ci                lint, then test.
+  bench [ARGS]      session-kit beside its peers: CPU, latency, Redis, lost updates,
+                    memory. `--quick` takes a minute or two; `latency` and `scaling`
+                    are further experiments; `--help` shows the rest.
 ";
 
 #[cfg(test)]
@@ -84,9 +93,11 @@ mod tests {
     }
 
     #[test]
-    fn test_takes_whatever_follows() {
+    fn test_and_bench_take_whatever_follows() {
         let arguments = words("test -p session-core -- --nocapture");
         assert_eq!(Task::parse(&arguments), Some(Task::Test(&arguments[1..])));
+        let arguments = words("bench latency --quick");
+        assert_eq!(Task::parse(&arguments), Some(Task::Bench(&arguments[1..])));
     }
 
     #[test]

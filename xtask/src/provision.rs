@@ -100,8 +100,8 @@ fn explain(missing: &[&Requirement], reason: &str) -> String {
 const REQUIREMENTS: &[Requirement] = &[
     Requirement { name: "a headless browser", binary: "chromium", debian_package: "chromium", needed_by: &["portal"] },
     Requirement { name: "its WebDriver", binary: "chromedriver", debian_package: "chromium-driver", needed_by: &["portal"] },
-    Requirement { name: "Redis", binary: "redis-server", debian_package: "redis-server", needed_by: &["session-testkit", "session-redis", "session-layered", "portal"] },
-    Requirement { name: "PostgreSQL", binary: "postgres", debian_package: "postgresql", needed_by: &["session-testkit", "session-sql", "session-layered", "portal"] },
+    Requirement { name: "Redis", binary: "redis-server", debian_package: "redis-server", needed_by: &["session-testkit", "session-redis", "session-layered", "portal", "benches"] },
+    Requirement { name: "PostgreSQL", binary: "postgres", debian_package: "postgresql", needed_by: &["session-testkit", "session-sql", "session-layered", "portal", "benches"] },
     Requirement { name: "PgBouncer", binary: "pgbouncer", debian_package: "pgbouncer", needed_by: &["session-testkit", "session-sql", "session-layered", "portal"] },
     Requirement { name: "MariaDB", binary: "mariadbd", debian_package: "mariadb-server", needed_by: &["session-testkit", "session-sql", "session-layered", "portal"] },
 ];
@@ -127,7 +127,7 @@ mod tests {
         for part in [
             "chromedriver",
             "for the tests of portal",
-            "session-testkit, session-redis, session-layered, portal",
+            "session-testkit, session-redis, session-layered, portal, benches",
             "no apt-get here",
             "chromium chromium-driver redis-server postgresql pgbouncer mariadb-server",
         ] {
