@@ -60,9 +60,13 @@ impl Variant {
         matches!(self.store, Store::Redis | Store::Both)
     }
 
-    /// Whether another process sees the same sessions.
+    /// Whether another process finds the same sessions. The limit with a cache never asks Redis.
     pub(crate) fn is_shared(&self) -> bool {
-        self.asks_redis() || self.store == Store::Sql
+        match self.store {
+            Store::Redis | Store::Sql => true,
+            Store::Both => self.kind != Kind::Limit,
+            Store::Nowhere | Store::Process => false,
+        }
     }
 }
 

@@ -59,9 +59,10 @@ impl Counts {
     }
 }
 
-/// Resident memory of this process, in bytes (`proc_pid_statm(5)`).
+/// Resident memory of this process, in bytes (`proc_pid_status(5)`).
 pub(super) fn resident_bytes() -> Result<u64, Failure> {
-    let statm = std::fs::read_to_string("/proc/self/statm")?;
-    let pages: u64 = statm.split(' ').nth(1).ok_or("no resident pages")?.parse()?;
-    Ok(pages * rustix::param::page_size() as u64)
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next());
+    Ok(kilobytes.ok_or("no resident memory")?.parse::<u64>()? * 1_024)
 }
