@@ -14,7 +14,8 @@ use crate::variants::{Kind, Variant};
 pub(crate) struct Running {
     pub(crate) variant: Variant,
     pub(crate) server: Server,
-    connections: Vec<Connection>,
+    /// Of each client's session; empty without one.
+    cookies: Vec<String>,
 }
 
 /// Clients of each server.
@@ -23,14 +24,24 @@ pub(crate) const CONNECTIONS: usize = 32;
 impl Running {
     pub(crate) async fn start(variant: Variant, places: &[String]) -> Result<Self, Failure> {
         let server = Server::start(variant.name, places).await?;
-        let mut connections = Vec::with_capacity(CONNECTIONS);
+        let mut cookies = Vec::with_capacity(CONNECTIONS);
         for _ in 0..CONNECTIONS {
-            connections.push(match variant.kind {
-                Kind::Floor => Connection::to(server.address).await?,
-                _ => Connection::signed_in(server.address).await?,
+            cookies.push(match variant.kind {
+                Kind::Floor => String::new(),
+                _ => Connection::signed_in(server.address).await?.cookies,
             });
         }
-        Ok(Self { variant, server, connections })
+        Ok(Self { variant, server, cookies })
+    }
+
+    /// Made anew for each cell: some servers close what is idle for a few seconds.
+    async fn connect(&self) -> Result<Vec<Connection>, Failure> {
+        let mut connections = Vec::with_capacity(self.cookies.len());
+        for cookies in &self.cookies {
+            let connection = Connection::to(self.server.address).await?;
+            connections.push(connection.with_cookies(cookies));
+        }
+        Ok(connections)
     }
 
     pub(crate) fn has(&self, route: Route) -> bool {
@@ -45,19 +56,19 @@ impl Running {
         places: &Places,
     ) -> Result<Cell, Failure> {
         let checked = route == Route::Increment;
-        let before = if checked { self.counters().await? } else { Vec::new() };
-        let warm_up =
-            load::run(&mut self.connections, route, Until::Passed(options.warm_up())).await?;
+        let mut connections = self.connect().await?;
+        let before = if checked { counters(&mut connections).await? } else { Vec::new() };
+        let warm_up = load::run(&mut connections, route, Until::Passed(options.warm_up())).await?;
 
         let redis = RedisCounts::of(&places.redis).await?;
         let (cpu, by_kernel) = (self.server.cpu().await?, self.server.cpu_by_kernel()?);
-        let load = load::run(&mut self.connections, route, Until::Passed(options.cell())).await?;
+        let load = load::run(&mut connections, route, Until::Passed(options.cell())).await?;
         let cpu = self.server.cpu().await? - cpu;
         agree(cpu, self.server.cpu_by_kernel()? - by_kernel)?;
         let redis = Change::since(&redis, &RedisCounts::of(&places.redis).await?);
 
         if checked {
-            let after = self.counters().await?;
+            let after = counters(&mut connections).await?;
             let answers = warm_up.answers.iter().zip(&load.answers).map(|(a, b)| a + b);
             let expected = before.iter().zip(answers).map(|(before, new)| before + new);
             if !after.iter().copied().eq(expected) {
@@ -68,9 +79,10 @@ impl Running {
     }
 
     /// Commands that are sent to Redis for one request.
-    pub(crate) async fn probe(&mut self, route: Route, places: &Places) -> Result<f64, Failure> {
+    pub(crate) async fn probe(&self, route: Route, places: &Places) -> Result<f64, Failure> {
         const REQUESTS: usize = 50;
-        let connection = &mut self.connections[0];
+        let mut connections = self.connect().await?;
+        let connection = &mut connections[0];
         let request = route.request(connection);
         let mut monitor = Monitor::of(&places.redis).await?;
         // Scripts and connections that are made at the first use.
@@ -82,14 +94,6 @@ impl Running {
             connection.ask(&request).await?.ok()?;
         }
         Ok(monitor.sent(&places.redis).await? as f64 / REQUESTS as f64)
-    }
-
-    async fn counters(&mut self) -> Result<Vec<u64>, Failure> {
-        let mut counters = Vec::with_capacity(self.connections.len());
-        for connection in &mut self.connections {
-            counters.push(connection.counter().await?);
-        }
-        Ok(counters)
     }
 
     fn cell(
@@ -118,6 +122,14 @@ impl Running {
             redis_bytes_out: on_redis(redis.bytes_out),
         }
     }
+}
+
+async fn counters(connections: &mut [Connection]) -> Result<Vec<u64>, Failure> {
+    let mut counters = Vec::with_capacity(connections.len());
+    for connection in connections {
+        counters.push(connection.counter().await?);
+    }
+    Ok(counters)
 }
 
 /// The clock of the process and the kernel's count must tell the same story.

@@ -31,6 +31,10 @@ impl Connection {
         Ok(Self { stream, cookies: String::new(), buffer: vec![0; 16_384] })
     }
 
+    pub(crate) fn with_cookies(self, cookies: &str) -> Self {
+        Self { cookies: cookies.to_owned(), ..self }
+    }
+
     /// A connection with a new session.
     pub(crate) async fn signed_in(address: SocketAddr) -> Result<Self, Failure> {
         let mut connection = Self::to(address).await?;
@@ -44,8 +48,7 @@ impl Connection {
 
     /// Another connection with the same session, to the same server or another.
     pub(crate) async fn same_session(&self, address: SocketAddr) -> Result<Self, Failure> {
-        let cookies = self.cookies.clone();
-        Ok(Self { cookies, ..Self::to(address).await? })
+        Ok(Self::to(address).await?.with_cookies(&self.cookies))
     }
 
     /// Asks, and returns the body as text.

@@ -1,5 +1,7 @@
 //! What every variant has in common: the session's content, and where it is served.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
@@ -11,6 +13,9 @@ pub(crate) const COOKIE: &str = "session";
 pub(crate) const IDLE_SECONDS: u32 = 1_800;
 /// What is answered where no session was found.
 pub(crate) const NONE: &str = "none";
+/// When an operation of a store is given up, where that can be set: a machine that is loaded to the full
+/// by several processes, as it is here, makes no mistake by being late.
+pub(crate) const LATE: Duration = Duration::from_secs(10);
 /// Room for every session of a run.
 pub(crate) const CAPACITY: usize = 20_000_000;
 

@@ -11,7 +11,7 @@ use session_memory::MemoryStore;
 use session_redis::{RedisStore, Topology};
 use session_sql::{Database, SqlStore};
 
-use crate::application::{CAPACITY, COOKIE, Content, NONE, on_tokio};
+use crate::application::{CAPACITY, COOKIE, Content, LATE, NONE, on_tokio};
 use crate::variants::{Failure, Places};
 
 pub(crate) fn serve_memory(_: &Places) -> Result<(), Failure> {
@@ -81,15 +81,14 @@ pub(crate) fn memory(sessions: usize) -> Result<MemoryStore, Error> {
 }
 
 pub(crate) fn redis(url: &str, namespace: &str) -> Result<RedisStore, Error> {
-    RedisStore::builder(Topology::single(url)?).namespace(namespace).build()
+    RedisStore::builder(Topology::single(url)?).namespace(namespace).timeout(LATE).build()
 }
 
 fn sql(url: &str) -> Result<SqlStore, Error> {
     SqlStore::builder(Database::parse(url)?)
         .migrate(true)
         .max_connections(CONNECTIONS)
-        // Loaded to the full, and the disk slow: late is no error here.
-        .timeout(Duration::from_secs(10))
+        .timeout(LATE)
         .build()
 }
 

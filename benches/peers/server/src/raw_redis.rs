@@ -8,9 +8,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse};
 use axum::routing::get;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncCommands as _, Script};
+use redis::{AsyncCommands as _, AsyncConnectionConfig, Script};
 
-use crate::application::{COOKIE, Content, IDLE_SECONDS, NONE, on_tokio};
+use crate::application::{COOKIE, Content, IDLE_SECONDS, LATE, NONE, on_tokio};
 use crate::variants::{Failure, Places};
 
 /// One connection, and the script that writes and announces.
@@ -53,7 +53,8 @@ async fn create(State(raw): State<Raw>) -> Result<impl IntoResponse, Failed> {
 impl Raw {
     pub(crate) async fn connect(url: &str) -> Result<Self, Failure> {
         let client = redis::Client::open(url)?;
-        let connection = client.get_multiplexed_async_connection().await?;
+        let patient = AsyncConnectionConfig::new().set_response_timeout(Some(LATE));
+        let connection = client.get_multiplexed_async_connection_with_config(&patient).await?;
         let script = "redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) \
                       redis.call('PUBLISH', 'raw:changes', KEYS[1]) return 1";
         Ok(Self { connection, script: std::sync::Arc::new(Script::new(script)) })

@@ -76,7 +76,9 @@ async fn write(sessions: &Sessions, cookies: Vec<String>, each: usize) -> Result
                     let lazy = sessions.open([cookie.as_bytes()]);
                     let session = lazy.load().await?;
                     session.update("counter", |counter| counter.unwrap_or(0_u64) + 1)?;
-                    lazy.finish(false).await;
+                    if let Some(error) = lazy.finish(false).await.error {
+                        return Err(error.into());
+                    }
                 }
                 let session = sessions.open([cookie.as_bytes()]).load().await?;
                 match session.get::<u64>("counter")? {
