@@ -25,15 +25,16 @@ impl Measured {
     pub(super) fn of(footprints: &[Value], nodes: &[Value]) -> Result<Self, Failure> {
         let in_redis = footprints.iter().rfind(|one| one["variant"] == "session-kit-redis");
         let (first, last) = (nodes.first().ok_or("no nodes")?, nodes.last().ok_or("no nodes")?);
+        let others = figure(last, "nodes")? - figure(first, "nodes")?;
         let slope = |name: &str| -> Result<f64, Failure> {
-            let others = figure(last, "nodes")? - figure(first, "nodes")?;
             Ok((figure(last, name)? - figure(first, name)?) / others)
         };
         let delivery_us = slope("redis_cpu_us_per_write")?;
+        let echoes = figure(last, "echoes_per_node_second")?;
         Ok(Self {
             redis_bytes_each: figure(in_redis.ok_or("no footprint")?, "redis_bytes_each")?,
-            cpu_us_per_echo: figure(last, "redis_cpu_us_per_echo")?,
-            echoes_per_second: figure(last, "echoes_per_node_second")?,
+            cpu_us_per_echo: (super::idle_us(last)? - super::idle_us(first)?) / others / echoes,
+            echoes_per_second: echoes,
             delivery_us,
             delivery_bytes: slope("redis_bytes_out_per_write")?,
             heard_us: slope("nodes_cpu_us_per_write")?,
@@ -78,7 +79,7 @@ pub(super) fn calculate(measured: &Measured) -> String {
          1,000 for each node; one in ten writes, so {writes} writes a second; all sessions are in use, so each \
          is touched every {TOUCH_EVERY:.0} s (a tenth of 30 minutes), {touches} touches a second in batches, each \
          counted here as dear as a write, which it is not; cores like these, of which a Redis is to use \
-         half; that what 8 nodes showed goes on in a straight line.\n\n\
+         half; that what 1 to 8 nodes showed goes on in a straight line.\n\n\
          | | from | in all | |\n|---|---|---|---|\n\
          | memory | {redis_bytes_each:.0} bytes a session | {memory:.0} GiB | of all primaries, \
          without replicas |\n\
