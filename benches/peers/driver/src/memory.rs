@@ -1,5 +1,7 @@
 //! What an idle session takes: growth of the server process and of Redis over many that are created.
 
+use session_testkit::servers::Redis;
+
 use crate::Failure;
 use crate::connection::Connection;
 use crate::load::{self, Route, Until};
@@ -27,7 +29,9 @@ pub(crate) async fn weigh(
 }
 
 async fn one(variant: Variant, sessions: usize, places: &Places) -> Result<Idle, Failure> {
-    let server = Server::start(variant.name, &places.arguments()).await?;
+    // An empty one: how much of its table a key takes depends on how many there are.
+    let redis = Redis::start().await;
+    let server = Server::start(variant.name, &places.arguments_at(&redis)).await?;
     let mut connections = Vec::new();
     for _ in 0..cell::CONNECTIONS {
         connections.push(Connection::to(server.address).await?);
@@ -36,12 +40,12 @@ async fn one(variant: Variant, sessions: usize, places: &Places) -> Result<Idle,
     let warm_up = Until::Answers(100);
     load::run(&mut connections, Route::Create, warm_up).await?;
     let resident = server.resident()?;
-    let (in_redis, keys) = redis_counts::memory(&places.redis).await?;
+    let (in_redis, keys) = redis_counts::memory(&redis).await?;
 
     let each = Until::Answers(sessions / cell::CONNECTIONS);
     let created = load::run(&mut connections, Route::Create, each).await?.requests();
     let grown = server.resident()?.saturating_sub(resident);
-    let (redis_after, keys_after) = redis_counts::memory(&places.redis).await?;
+    let (redis_after, keys_after) = redis_counts::memory(&redis).await?;
     if variant.asks_redis() && keys_after.saturating_sub(keys) < created {
         return Err(format!("{} keys for {created} sessions", keys_after - keys).into());
     }

@@ -19,10 +19,15 @@ impl Places {
 
     /// As `peers-server` wants to be told.
     pub(crate) fn arguments(&self) -> Vec<String> {
+        self.arguments_at(&self.redis)
+    }
+
+    /// With another Redis.
+    pub(crate) fn arguments_at(&self, redis: &Redis) -> Vec<String> {
         let sqlite = self.folder.path().join("sessions.db");
         vec![
             "--redis".to_owned(),
-            self.redis.url(),
+            redis.url(),
             "--postgres".to_owned(),
             self.postgres.url(),
             "--sqlite".to_owned(),
