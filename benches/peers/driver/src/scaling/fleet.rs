@@ -93,7 +93,9 @@ pub(super) fn calculate(measured: &Measured) -> String {
          cores of *each* primary | grows with nodes; every primary has to answer all of them |\n\n\
          **The first bottleneck is the fan-out of announcements**: {deliveries} deliveries a second. It takes \
          {primaries} primaries rather than {without}, and each node hears {writes} announcements a second, of \
-         which hardly any concerns what it has cached.\n\n\
+         which hardly any concerns what it has cached. So many primaries are dear in turn: each node then has \
+         {primaries} subscriptions and sends {node_echoes:.0} echoes a second, each of which makes a primary of a \
+         Cluster list all its nodes as well, which was not measured here.\n\n\
          What the design does about it: reads, touches and sessions of visitors that store nothing are not \
          announced, only changes are, in 43 bytes; each primary of a Cluster is a lane with its own subscription, \
          lease and echo, so that the work divides by the number of primaries, and one that is behind \
@@ -103,7 +105,7 @@ pub(super) fn calculate(measured: &Measured) -> String {
          were rejected for what scripts may use (DESIGN.md). Beyond some hundred nodes the fleet should be cut \
          into cells by customer or region, a namespace and a Cluster for each: ten cells of 100 nodes have \
          a tenth of the deliveries, {tenth:.0} cores. Or the cache is used where it pays: at random over 1,000 nodes a \
-         session meets the same node once in a day, and only routing by session, or several requests on one \
+         session meets the same node about once in a day, and only routing by session, or several requests on one \
          connection, makes hits; without either, `RedisStore` alone costs {requests} reads a second, and no \
          announcements (`without_announcements`).\n",
         requests = thousands(REQUESTS),
@@ -112,6 +114,7 @@ pub(super) fn calculate(measured: &Measured) -> String {
         deliveries = thousands(deliveries),
         gigabytes = deliveries * delivery_bytes / 1e9,
         heard = cores(WRITES, heard_us),
+        node_echoes = primaries * echoes_per_second,
         echo_core = cores(echoes, cpu_us_per_echo),
         tenth = announcing / 10.0,
     )
