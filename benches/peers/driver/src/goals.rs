@@ -23,7 +23,7 @@ pub(crate) fn judge(results: &Results) -> Vec<Goal> {
     let redis = memory("session-kit-redis", |idle| Some(idle.redis_bytes? - PAYLOAD));
     let figures = [
         ("bytes of an idle session, memory store", 700.0, process),
-        ("bytes in Redis beyond the payload of 300", 150.0, redis),
+        ("bytes in Redis beyond the payload of 283", 150.0, redis),
     ];
     let figures = figures
         .into_iter()
@@ -52,7 +52,7 @@ fn ratio(
     }))
 }
 
-const PAYLOAD: f64 = 300.0;
+const PAYLOAD: f64 = 283.0;
 /// The floor as it was measured next to the cell.
 const FLOOR: &str = "floor";
 type Place = (&'static str, &'static str);

@@ -123,7 +123,7 @@ fn idle(text: &mut String, results: &Results) {
     let sessions = results.idle.first().map_or(0, |idle| idle.sessions);
     let _ = writeln!(
         text,
-        "## Memory of an idle session of 300 bytes, over {} of them\n\n| | server process, bytes | \
+        "## Memory of an idle session of 283 bytes, over {} of them\n\n| | server process, bytes | \
          Redis, bytes |\n|---|---|---|",
         thousands(sessions as f64)
     );

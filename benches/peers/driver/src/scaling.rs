@@ -63,7 +63,7 @@ const KEPT: [&str; 5] = [
 fn report(scaling: &Scaling, options: &Options) -> Result<(), Failure> {
     let mut text = format!(
         "# Sessions by the million, nodes by the thousand\n\nWritten by `cargo xtask bench scaling`; see \
-         [benches/README.md](../README.md).\n\n{}\n## Bytes of an idle session of 300 bytes\n\nIn the \
+         [benches/README.md](../README.md).\n\n{}\n## Bytes of an idle session of 283 bytes\n\nIn the \
          process for what keeps them there, in Redis for the rest.\n\n| | sessions | bytes each | seconds \
          to make them |\n|---|---|---|---|\n",
         scaling.environment.markdown()
