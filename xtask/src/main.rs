@@ -1,7 +1,9 @@
 //! The development commands: `cargo xtask test`, `cargo xtask lint`, `cargo xtask ci`,
-//! `cargo xtask features`, `cargo xtask instructions`, `cargo xtask schema`.
+//! `cargo xtask bench`, `cargo xtask features`, `cargo xtask instructions`, `cargo xtask schema`.
 
 mod test;
+
+mod bench;
 
 mod provision;
 
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Some(Task::Test(arguments)) => test::run(arguments),
         Some(Task::Lint) => lint::run(),
         Some(Task::Schema) => schema(),
+        Some(Task::Bench(arguments)) => bench::run(arguments),
         Some(Task::Ci) => lint::run().and_then(|()| test::run(&[])),
         Some(Task::Features) => features::run(),
         Some(Task::Instructions) => instructions::run(),
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
 #[derive(Debug, PartialEq, Eq)]
 enum Task<'a> {
     Test(&'a [String]),
+    Bench(&'a [String]),
     Lint,
     Ci,
     Features,
@@ -65,6 +69,7 @@ impl<'a> Task<'a> {
         let (word, rest) = arguments.split_first()?;
         match (word.as_str(), rest) {
             ("test", rest) => Some(Self::Test(rest)),
+            ("bench", rest) => Some(Self::Bench(rest)),
             ("lint", []) => Some(Self::Lint),
             ("ci", []) => Some(Self::Ci),
             ("features", []) => Some(Self::Features),
@@ -101,6 +106,9 @@ Commands:
                     installed), and write them down as what lint expects.
   schema            Write session-kit.schema.json anew; the tests tell when that
                     is due.
+  bench [ARGS]      session-kit beside its peers: CPU, latency, Redis, lost updates,
+                    memory. `--quick` takes a minute or two; `latency` and `scaling`
+                    are further experiments; `--help` shows the rest.
 ";
 
 #[cfg(test)]
@@ -112,9 +120,11 @@ mod tests {
     }
 
     #[test]
-    fn test_takes_whatever_follows() {
+    fn test_and_bench_take_whatever_follows() {
         let arguments = words("test -p session-core -- --nocapture");
         assert_eq!(Task::parse(&arguments), Some(Task::Test(&arguments[1..])));
+        let arguments = words("bench latency --quick");
+        assert_eq!(Task::parse(&arguments), Some(Task::Bench(&arguments[1..])));
     }
 
     #[test]

@@ -100,8 +100,8 @@ fn explain(missing: &[&Requirement], reason: &str) -> String {
 const REQUIREMENTS: &[Requirement] = &[
     Requirement { name: "a headless browser", binary: "chromium", debian_package: "chromium", needed_by: &["portal"] },
     Requirement { name: "its WebDriver", binary: "chromedriver", debian_package: "chromium-driver", needed_by: &["portal"] },
-    Requirement { name: "Redis", binary: "redis-server", debian_package: "redis-server", needed_by: &["session-testkit", "session-redis", "session-layered", "portal", "gateway", "session-tower-sessions", "session-actix-session", "example-axum-login", "example-actix-session"] },
-    Requirement { name: "PostgreSQL", binary: "postgres", debian_package: "postgresql", needed_by: &["session-testkit", "session-sql", "session-layered", "portal"] },
+    Requirement { name: "Redis", binary: "redis-server", debian_package: "redis-server", needed_by: &["session-testkit", "session-redis", "session-layered", "portal", "gateway", "session-tower-sessions", "session-actix-session", "example-axum-login", "example-actix-session", "benches"] },
+    Requirement { name: "PostgreSQL", binary: "postgres", debian_package: "postgresql", needed_by: &["session-testkit", "session-sql", "session-layered", "portal", "benches"] },
     Requirement { name: "PgBouncer", binary: "pgbouncer", debian_package: "pgbouncer", needed_by: &["session-testkit", "session-sql", "session-layered", "portal"] },
     Requirement { name: "MariaDB", binary: "mariadbd", debian_package: "mariadb-server", needed_by: &["session-testkit", "session-sql", "session-layered", "portal"] },
     Requirement { name: "nginx", binary: "nginx", debian_package: "nginx", needed_by: &["session-testkit", "gateway"] },
