@@ -116,24 +116,15 @@ fn narrow(range: Range<usize>) -> Option<(u32, u32)> {
 /// Copies names and values. A later value of a name takes the place of an earlier one.
 impl<'a> FromIterator<(&'a str, &'a [u8])> for Fields {
     fn from_iter<I: IntoIterator<Item = (&'a str, &'a [u8])>>(pairs: I) -> Self {
-        let mut bytes = Vec::new();
-        let mut entries: Vec<Entry> = Vec::new();
-        let mut put = |part: &[u8]| {
-            let start = bytes.len() as u32;
-            bytes.extend_from_slice(part);
-            (start, bytes.len() as u32)
-        };
-        let mut names: Vec<&str> = Vec::new();
+        let mut distinct: Vec<(&[u8], &[u8])> = Vec::new();
         for (name, value) in pairs {
-            match names.iter().position(|known| *known == name) {
-                Some(at) => entries[at].value = put(value),
-                None => {
-                    names.push(name);
-                    entries.push(Entry { name: put(name.as_bytes()), value: put(value) });
-                }
+            let name = name.as_bytes();
+            match distinct.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, earlier)) => *earlier = value,
+                None => distinct.push((name, value)),
             }
         }
-        Self { bytes: bytes.into(), entries: entries.into() }
+        Self::of_distinct(distinct.iter().copied())
     }
 }
 

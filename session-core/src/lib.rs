@@ -55,10 +55,12 @@ mod session;
 mod sessions;
 
 // What all of these need.
+mod answer;
 mod clock;
 mod error;
 mod sync;
 
+pub use answer::ErrorAnswer;
 pub use backplane::{
     Backplane, Change, Echoed, Epoch, Event, Heartbeat, Lane, NodeId, Order, Subscription,
 };

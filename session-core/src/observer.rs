@@ -83,8 +83,8 @@ pub enum SessionEvent {
     Conflict,
     /// A save is through after its log was replayed so many times on what others wrote.
     Replayed(usize),
-    /// Something could not be done. An [outage](Stage) is an error of the kind
-    /// [`Unavailable`](ErrorKind::Unavailable) or [`Timeout`](ErrorKind::Timeout).
+    /// Something could not be done, because of an error of that kind. Those of an outage are
+    /// [`Unavailable`](ErrorKind::Unavailable) and [`Timeout`](ErrorKind::Timeout).
     Failed(Stage, ErrorKind),
 }
 

@@ -207,9 +207,8 @@ mod suggest;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 
-use session_core::{Error, ErrorKind, Sessions, Store};
+use session_core::{Error, ErrorKind, Sessions};
 use toml::{Table, Value};
 
 pub use self::context::Context;
@@ -313,29 +312,14 @@ impl Config {
     /// [`ErrorKind::Misconfigured`] for settings that contradict each other or cannot be right,
     /// and for what needs a feature that is not compiled in.
     pub fn build(&self) -> Result<Sessions, Error> {
-        self.build_with(|store| store)
+        self.compose().map_err(|error| self.places.locate(error).with("file", &self.origin))
     }
 
-    /// As [`build`](Config::build), with `wrap` around the store: to count its calls, say.
-    ///
-    /// # Errors
-    ///
-    /// As [`build`](Config::build).
-    pub fn build_with(
-        &self,
-        wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
-    ) -> Result<Sessions, Error> {
-        self.compose(wrap).map_err(|error| self.places.locate(error).with("file", &self.origin))
-    }
-
-    fn compose(
-        &self,
-        wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
-    ) -> Result<Sessions, Error> {
+    fn compose(&self) -> Result<Sessions, Error> {
         let mut stores = Context::of(self, self.session.timeouts()?);
         let store = stores.named(self.session.store(), "session.store")?;
         stores.build_all()?;
-        let builder = self.watched(Sessions::builder_shared(wrap(store)));
+        let builder = self.watched(Sessions::builder_shared(store));
         let builder = self.session.apply(builder, &self.registry)?;
         builder.build().map_err(|error| error.within("session"))
     }

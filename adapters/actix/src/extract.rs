@@ -11,7 +11,7 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse, Respon
 use futures_util::future::{Either, LocalBoxFuture};
 use session_core::{Error, SessionData};
 
-use crate::error::{ErrorResponder as _, JsonErrors, told};
+use crate::error::{ErrorResponder as _, JsonErrors, status};
 use crate::layer::Main;
 
 /// A request's session, as the layer of that name left it for the extractors.
@@ -237,7 +237,7 @@ impl ResponseError for SessionRejection {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::MissingLayer(missing) => missing.status_code(),
-            Self::Load(error) => told(error.kind()).0,
+            Self::Load(error) => status(error),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use session_core::codec::{Json, Limits};
 use session_core::{
     Clock, Codec as _, Created, Entropy, Error, ErrorKind, Fields, Key, Load, Loaded, Namespace,
-    Payload, Record, Replaced, Revision, Store, Timestamp, Token, Touch, Touched,
+    Payload, Record, Replaced, Revision, SessionsBuilder, Store, Timestamp, Token, Touch, Touched,
 };
 
 /// Sessions of another library, in a [`Store`].
@@ -32,8 +32,9 @@ pub struct Kept {
     pub deadline: Timestamp,
 }
 
-/// As for [`Sessions`](session_core::Sessions): only other nodes can be in the way that often.
-const MAX_ATTEMPTS: usize = 64;
+/// As for [`Sessions`](session_core::Sessions). Here no writers line up, not even those of one
+/// process: each try that fails is another one's success.
+const MAX_ATTEMPTS: usize = SessionsBuilder::MAX_ATTEMPTS;
 
 /// How many expired sessions are removed by one call to the store.
 const PURGE_BATCH: usize = 1_000;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
-use session_kit::{Error, ErrorKind};
+use session_kit::{Error, ErrorAnswer};
 
 /// An answer.
 #[derive(Debug)]
@@ -142,8 +142,9 @@ struct Body<'a> {
 
 /// Tells the operator what the client is not told.
 pub(crate) fn log(error: &Error) {
-    match error.kind() {
-        ErrorKind::Gone | ErrorKind::TooLarge => tracing::debug!(%error, "a session was not saved"),
-        _ => tracing::warn!(%error, "a session could not be read or saved"),
+    if ErrorAnswer::of(error).is_the_clients_doing() {
+        tracing::debug!(%error, "a session was not saved");
+    } else {
+        tracing::warn!(%error, "a session could not be read or saved");
     }
 }

@@ -39,6 +39,9 @@ pub struct SessionsBuilder {
 }
 
 impl SessionsBuilder {
+    /// How often a save is tried unless [told otherwise](SessionsBuilder::max_attempts).
+    pub const MAX_ATTEMPTS: usize = 1_000;
+
     pub(super) fn new(store: Arc<dyn Store>) -> Self {
         Self {
             store,
@@ -54,7 +57,7 @@ impl SessionsBuilder {
             policy: Policy {
                 timeouts: Timeouts::default(),
                 touch_after: 0.1,
-                max_attempts: 1_000,
+                max_attempts: Self::MAX_ATTEMPTS,
                 caching: Caching::default(),
                 session_limit: None,
             },
@@ -119,9 +122,9 @@ impl SessionsBuilder {
     ///
     /// # Default
     ///
-    /// 1,000. Within one process writers of a session take turns, and one of them at a time tries, so
-    /// this counts other processes. One that writes faster, and has many in its queue, may win so many
-    /// times in a row.
+    /// [`MAX_ATTEMPTS`](SessionsBuilder::MAX_ATTEMPTS): 1,000. Within one process writers of a
+    /// session take turns, and one of them at a time tries, so this counts other processes. One that
+    /// writes faster, and has many in its queue, may win so many times in a row.
     pub fn max_attempts(mut self, attempts: usize) -> Self {
         self.policy.max_attempts = attempts;
         self

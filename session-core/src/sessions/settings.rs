@@ -17,7 +17,6 @@ use crate::transport::Transport;
 pub(crate) struct Settings {
     transport: Transport,
     format: PayloadFormat,
-    policy: Policy,
     /// Where they are from.
     pub(super) builder: SessionsBuilder,
 }
@@ -28,7 +27,7 @@ impl Settings {
         format: PayloadFormat,
         builder: SessionsBuilder,
     ) -> Self {
-        Self { transport, format, policy: builder.policy.clone(), builder }
+        Self { transport, format, builder }
     }
 
     pub(crate) fn transport(&self) -> &Transport {
@@ -44,7 +43,7 @@ impl Settings {
     }
 
     pub(crate) fn policy(&self) -> &Policy {
-        &self.policy
+        &self.builder.policy
     }
 
     /// Takes over from those before, whose sessions, tokens and payloads there are.

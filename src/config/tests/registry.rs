@@ -1,11 +1,12 @@
 //! Kinds and codecs that are not ours.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use session_core::codec::{Json, ReadValue};
-use session_core::{Codec, CodecId, Fields, LazySession};
+use session_core::{Codec, CodecId, Fields, LazySession, Store};
 use session_memory::MemoryStore;
 
 use super::*;
@@ -299,8 +300,10 @@ async fn sessions_survive_a_change_of_codec() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let sessions = |registry: &Registry, codec: &str| {
         let text = changed(&format!("codec = \"{codec}\""));
-        let config = registry.parse(&text, "session.toml", []).unwrap();
-        config.build_with(|_| Arc::clone(&store)).unwrap()
+        let store = Arc::clone(&store);
+        let kept = move |_: &IgnoredAny, _: &mut Context<'_>| Ok(Arc::clone(&store));
+        let registry = registry.clone().kind("memory", kept);
+        registry.parse(&text, "session.toml", []).unwrap().build().unwrap()
     };
     for (from, to) in [("reversed", "json"), ("json", "reversed")] {
         let visitor = sessions(&registry, from).open([]);

@@ -61,6 +61,8 @@ type Place = (&'static str, &'static str);
 const RATIOS: &[(&str, f64, Place, Place)] = &[
     ("untouched over floor, memory", 1.03, ("session-kit-memory", "untouched"), ("axum", FLOOR)),
     ("untouched over floor, Redis", 1.03, ("session-kit-redis", "untouched"), ("axum", FLOOR)),
+    ("untouched over floor, on actix-web, Redis", 1.03, ("session-kit-actix-redis", "untouched"), ("actix-web", FLOOR)),
+    ("warm read over floor, on actix-web, layered", 1.15, ("session-kit-actix-layered", "read"), ("actix-web", FLOOR)),
     ("untouched over floor, layered", 1.03, ("session-kit-layered", "untouched"), ("axum", FLOOR)),
     ("read over floor, memory", 1.15, ("session-kit-memory", "read"), ("axum", FLOOR)),
     ("warm read over floor, layered", 1.15, ("session-kit-layered", "read"), ("axum", FLOOR)),

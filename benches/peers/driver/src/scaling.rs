@@ -108,13 +108,13 @@ fn nodes(text: &mut String, nodes: &[Value]) -> Result<(), Failure> {
         let heard = one["heard_per_write_and_other_node"].as_f64();
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} / {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} / {} | {:.0} | {} | {} | {} | {} | {} |",
             show("nodes", 0)?,
             show("echoes_per_node_second", 2)?,
             show("echo_commands_per_node_second", 1)?,
             show("echo_bytes_in_per_node_second", 0)?,
             show("echo_bytes_out_per_node_second", 0)?,
-            format!("{:.0}", idle_us(one)?),
+            idle_us(one)?,
             show("announcements_per_write", 3)?,
             heard.map_or("–".to_owned(), |heard| format!("{heard:.3}")),
             show("redis_bytes_out_per_write", 0)?,

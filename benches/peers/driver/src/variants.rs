@@ -100,7 +100,9 @@ const TABLE: &[Variant] = &[
     variant("axum_session-redis", "axum_session, Redis", "axum", Kind::Peer, Store::Both, false),
     variant("actix-web", "actix-web, no sessions", "actix-web", Kind::Floor, Store::Nowhere, true),
     variant("actix-session-redis", "actix-session, Redis", "actix-web", Kind::Peer, Store::Redis, true),
-    // session-kit on actix-web goes here (see `server/src/variants.rs`), with the floor "actix-web".
+    variant("session-kit-actix-memory", "session-kit on actix-web, memory", "actix-web", Kind::Ours, Store::Process, false),
+    variant("session-kit-actix-redis", "session-kit on actix-web, Redis", "actix-web", Kind::Ours, Store::Redis, true),
+    variant("session-kit-actix-layered", "session-kit on actix-web, layered over Redis", "actix-web", Kind::Ours, Store::Both, true),
 ];
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod raw_cache;
 mod raw_redis;
 
 mod on_session_kit;
+mod on_session_kit_actix;
 
 mod on_axum_session;
 mod on_tower_sessions;

@@ -1,4 +1,4 @@
-//! actix-web: the floor, and actix-session. session-kit's adapter will be served from here, too.
+//! actix-web: the floor, and actix-session.
 
 use actix_session::config::{CookieContentSecurity, PersistentSession};
 use actix_session::storage::RedisSessionStore;
@@ -45,7 +45,10 @@ pub(crate) fn serve_redis(places: &Places) -> Result<(), Failure> {
     })
 }
 
-fn on_actix(server: impl Future<Output = Result<Server, Failure>>) -> Result<(), Failure> {
+/// Runs a server, whose workers are runtimes of their own.
+pub(crate) fn on_actix(
+    server: impl Future<Output = Result<Server, Failure>>,
+) -> Result<(), Failure> {
     actix_web::rt::System::new().block_on(async { Ok(server.await?.await?) })
 }
 

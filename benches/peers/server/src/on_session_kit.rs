@@ -23,11 +23,7 @@ pub(crate) fn serve_redis(places: &Places) -> Result<(), Failure> {
 }
 
 pub(crate) fn serve_layered(places: &Places) -> Result<(), Failure> {
-    serve(|| {
-        let shared = redis(&places.redis, "layered")?;
-        // As long as a round, so that what is warm stays so, and room for all that is created.
-        Layered::builder(shared).max_bytes(CACHE_BYTES).ttl(Duration::from_secs(3_600)).build()
-    })
+    serve(|| layered(&places.redis, "layered"))
 }
 
 pub(crate) fn serve_postgres(places: &Places) -> Result<(), Failure> {
@@ -44,24 +40,30 @@ fn serve<S: Store>(store: impl FnOnce() -> Result<S, Error>) -> Result<(), Failu
         let sessions = Sessions::builder(store()?).cookie(SessionCookie::new(COOKIE)).build()?;
         let routes = Router::new()
             .route("/untouched", get(async || "ok"))
-            .route("/read", get(read))
-            .route("/increment", get(increment))
-            .route("/create", get(create))
+            .route("/read", get(async |session: Session| Ok::<_, SessionError>(read(&session)?)))
+            .route(
+                "/increment",
+                get(async |session: Session| Ok::<_, SessionError>(increment(&session)?)),
+            )
+            .route(
+                "/create",
+                get(async |session: Session| Ok::<_, SessionError>(create(&session)?)),
+            )
             .route("/log-out", get(log_out));
         Ok(routes.layer(SessionLayer::new(sessions)))
     })
 }
 
-async fn read(session: Session) -> Result<String, SessionError> {
+pub(crate) fn read(session: &session_core::Session) -> Result<String, Error> {
     let counter = session.get::<u64>("counter")?;
     Ok(counter.map_or_else(|| NONE.to_owned(), |counter| counter.to_string()))
 }
 
-async fn increment(session: Session) -> Result<String, SessionError> {
+pub(crate) fn increment(session: &session_core::Session) -> Result<String, Error> {
     Ok(session.update("counter", |counter| counter.unwrap_or(0_u64) + 1)?.to_string())
 }
 
-async fn create(session: Session) -> Result<&'static str, SessionError> {
+pub(crate) fn create(session: &session_core::Session) -> Result<&'static str, Error> {
     let Content { name, address, cart, theme, counter } = Content::new();
     session.insert("name", &name)?;
     session.insert("address", &address)?;
@@ -82,6 +84,12 @@ pub(crate) fn memory(sessions: usize) -> Result<MemoryStore, Error> {
 
 pub(crate) fn redis(url: &str, namespace: &str) -> Result<RedisStore, Error> {
     RedisStore::builder(Topology::single(url)?).namespace(namespace).timeout(LATE).build()
+}
+
+pub(crate) fn layered(url: &str, namespace: &str) -> Result<Layered, Error> {
+    let shared = redis(url, namespace)?;
+    // As long as a round, so that what is warm stays so, and room for all that is created.
+    Layered::builder(shared).max_bytes(CACHE_BYTES).ttl(Duration::from_secs(3_600)).build()
 }
 
 fn sql(url: &str) -> Result<SqlStore, Error> {

@@ -1,7 +1,8 @@
 //! The table of what is compared.
 
 use crate::{
-    bare, on_actix, on_axum_session, on_session_kit, on_tower_sessions, raw_cache, raw_redis,
+    bare, on_actix, on_axum_session, on_session_kit, on_session_kit_actix, on_tower_sessions,
+    raw_cache, raw_redis,
 };
 
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -43,8 +44,9 @@ impl Variant {
         variant("axum_session-redis", on_axum_session::serve),
         variant("actix-web", on_actix::serve_bare),
         variant("actix-session-redis", on_actix::serve_redis),
-        // session-kit on actix-web: its place is here (`on_actix.rs`), and in the driver's table
-        // (`driver/src/variants.rs`), as soon as there is an adapter.
+        variant("session-kit-actix-memory", on_session_kit_actix::serve_memory),
+        variant("session-kit-actix-redis", on_session_kit_actix::serve_redis),
+        variant("session-kit-actix-layered", on_session_kit_actix::serve_layered),
     ];
 
     pub(crate) fn named(name: &str) -> Result<&'static Self, Failure> {

@@ -32,11 +32,8 @@ fn cached(kind: &str) -> String {
 
 /// The store that a configuration leads to.
 pub(crate) fn cached_files(folder: &Path) -> Arc<dyn Store> {
-    let mut built = None;
     let config = parse(&cached("\"announcing-file\""), folder).unwrap();
-    let wrap = |store| Arc::clone(built.insert(store));
-    config.build_with(wrap).unwrap();
-    built.unwrap()
+    config.build().unwrap().store_shared()
 }
 
 async fn visits(sessions: &Sessions, cookie: Option<&str>) -> (u64, Option<String>) {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use maud::html;
-use session_kit::{Error, ErrorKind};
+use session_kit::{Error, ErrorAnswer};
 
 use super::{Notice, frame};
 use crate::reply::{self, Reply};
@@ -33,17 +33,20 @@ impl fmt::Display for Problem {
 /// The answer to a request whose session could not be read or saved, for a person.
 pub(crate) fn session_error(error: &Error) -> Reply {
     reply::log(error);
-    let (status, text) = match error.kind() {
-        ErrorKind::Gone => return Reply::go_to(Notice::Ended.address()),
-        ErrorKind::TooLarge => (413, "This is more than your session holds."),
-        _ if error.is_retryable() || error.is_outcome_unknown() => (
-            503,
+    let answer = ErrorAnswer::of(error);
+    let text = match answer.status {
+        401 => return Reply::go_to(Notice::Ended.address()),
+        403 => {
+            "You are signed in on as many devices as you may be: please sign out on one of them."
+        }
+        413 => "This is more than your session holds.",
+        503 => {
             "Nobody can tell at the moment whether you are signed in. Nothing is lost: please try \
-             again in a moment.",
-        ),
-        _ => (500, "Your session cannot be used. We are told of it."),
+             again in a moment."
+        }
+        _ => "Your session cannot be used. We are told of it.",
     };
-    problem(status, text)
+    problem(answer.status, text)
 }
 
 /// A page that says what went wrong.
