@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crc::{CRC_16_XMODEM, Crc};
 use session_core::{
     Clock as _, Created, ErrorKind, Key, Load, Loaded, Partition, Store as _, SystemClock,
+    Timestamp,
 };
 use session_redis::Topology;
 use session_testkit::sample;
@@ -48,6 +49,12 @@ async fn slots_that_move_to_and_fro_fail_no_call() {
         }
         // Slots that go back before all have heard that they came may be claimed by both.
         until("nodes of one mind", LONG, async || are_of_one_mind(&cluster).await).await;
+        // Redis 7.0 notes of a slot that its owner does not claim it, where an old message says so.
+        // The owner's next message clears that, but `SETSLOT` does not: a slot that goes back
+        // before may be given to its former owner again, with the loss of its keys.
+        let agreed = SystemClock.now();
+        until("a word of each to each", LONG, async || have_heard_since(agreed, &cluster).await)
+            .await;
     }
     let moved = start.elapsed();
     load.history().assert_no_failures(start);
@@ -207,6 +214,17 @@ async fn are_of_one_mind(cluster: &Cluster) -> bool {
         views.push(said);
     }
     views.windows(2).all(|pair| pair[0] == pair[1])
+}
+
+/// Whether every node has had an answer of every other one since then.
+async fn have_heard_since(then: Timestamp, cluster: &Cluster) -> bool {
+    let mut last = Vec::new();
+    for node in cluster.primaries() {
+        let nodes: String = node.query(&["CLUSTER", "NODES"]).await.unwrap();
+        let others = nodes.lines().filter(|line| !line.contains("myself"));
+        last.extend(others.map(|line| line.split(' ').nth(5).unwrap().parse::<i64>().unwrap()));
+    }
+    last.iter().all(|heard| *heard > then.as_millis())
 }
 
 async fn is_well(node: &Redis) -> bool {
