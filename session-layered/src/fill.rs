@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use session_core::{Error, ErrorKind, Key, Loaded, Record, Touch};
+use session_core::{Change, Error, ErrorKind, Key, Loaded, Record, Touch};
 
 use crate::cache::Entry;
 use crate::flight::Landed;
@@ -80,7 +80,7 @@ impl Node {
     /// Puts a record into the cache, or takes away what is not there any more, unless something has
     /// changed since the ticket was taken.
     fn fill(&self, key: &Key, ticket: &Ticket, record: Option<Arc<Record>>) {
-        let locked = self.stripes.of(key).lock();
+        let mut locked = self.stripes.of(key).lock();
         if locked.generation() != ticket.generation && self.defences.stripes {
             self.counters.add(Count::FillRefused);
             return;
@@ -90,6 +90,8 @@ impl Node {
             (Some(record), Some(under)) if !self.has_later(key, &record, under) => {
                 // It was read after whatever has told that it was removed.
                 self.tombstones.lift(key);
+                // Whoever writes it now does not put an older one in its place.
+                locked.tell(key, Change::Revision(record.revision));
                 self.cache.insert(*key, Arc::new(Entry::new(record, under.clone())));
                 self.counters.add(Count::Filled);
             }

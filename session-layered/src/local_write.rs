@@ -58,12 +58,8 @@ impl LocalWrite<'_> {
         let mut locked = node.stripes.of(&key).lock();
         let seen = locked.finish(id);
         locked.tell(&key, before);
-        let cached = node.cache.peek(&key);
-        let is_behind = cached.is_some_and(|entry| {
-            entry.record.revision > revision && !outdates(before, entry.record.revision)
-        });
         // Its own announcement, which often comes before its reply, is no later one.
-        let is_overtaken = is_behind || seen.is_some_and(|seen| outdates(seen, revision));
+        let is_overtaken = seen.is_some_and(|seen| outdates(seen, revision));
         match under {
             Some(under) if !is_overtaken => {
                 let record = Arc::new(Record { revision, ..record.clone() });
@@ -71,9 +67,7 @@ impl LocalWrite<'_> {
                 node.counters.add(Count::Filled);
             }
             _ => {
-                if !is_behind {
-                    node.cache.remove(&key);
-                }
+                node.cache.evict(&key, before);
                 node.counters.add(Count::FillRefused);
             }
         }

@@ -10,7 +10,7 @@ use crate::cache::LocalCache;
 use crate::defences::Defences;
 use crate::lane::{Lanes, Subscribed};
 use crate::stats::{Count, Counters};
-use crate::stripe::{Stripes, outdates};
+use crate::stripe::Stripes;
 use crate::tombstones::Tombstones;
 use crate::touch_queue::TouchQueue;
 
@@ -36,13 +36,13 @@ impl Node {
     /// node that are under way hear of it.
     pub(crate) fn invalidate(&self, key: &Key, change: Change) {
         let mut locked = self.stripes.of(key).lock();
-        let cached = self.cache.peek(key);
-        let is_old = cached.is_some_and(|entry| outdates(change, entry.record.revision));
-        if is_old {
-            self.cache.remove(key);
-        }
+        let is_being_written = locked.tell(key, change);
+        let is_old = match change {
+            // Most likely its own announcement: its acknowledgement brings another entry.
+            Change::Revision(_) if is_being_written => self.cache.outdate(key, change),
+            _ => self.cache.evict(key, change),
+        };
         self.counters.add(if is_old { Count::Evicted } else { Count::Unneeded });
-        locked.tell(key, change);
         locked.advance();
     }
 

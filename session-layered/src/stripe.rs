@@ -46,7 +46,7 @@ pub(crate) struct State {
 struct Write {
     id: u64,
     key: Key,
-    /// The latest change of the key that somebody else has made meanwhile.
+    /// The latest change of the key that was heard of, read or acknowledged meanwhile.
     seen: Option<Change>,
 }
 
@@ -98,13 +98,17 @@ impl Locked<'_> {
         self.generation.fetch_add(1, Ordering::Release);
     }
 
-    /// Tells the writes of `key` that are under way about a change that somebody else has made.
-    pub(crate) fn tell(&mut self, key: &Key, change: Change) {
+    /// Tells the writes of `key` that are under way about a change that somebody else may have made,
+    /// and says whether there are any.
+    pub(crate) fn tell(&mut self, key: &Key, change: Change) -> bool {
+        let mut is_being_written = false;
         for write in self.state.writes.iter_mut().filter(|write| write.key == *key) {
+            is_being_written = true;
             if write.seen.is_none_or(|seen| is_later(change, seen)) {
                 write.seen = Some(change);
             }
         }
+        is_being_written
     }
 
     /// Registers a write of `key`, before it is sent.

@@ -1,6 +1,7 @@
 //! The task that listens to one primary: announcements, and the echoes that leases live on (rules
 //! 2, 7 and 9).
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,13 +84,18 @@ impl Subscriber {
         let mut next = Instant::now();
         let mut echo: Option<Echo> = None;
         self.owed = TOLD;
+        // One timer for all: announcements come more often than what it waits for changes.
+        let mut timer = pin!(sleep_until(next));
         loop {
             if echo.is_none() && self.owed > 0 {
                 self.owed -= 1;
                 echo = Some(self.send_echo());
                 next = Instant::now() + period;
             }
-            let timer = echo.as_ref().map_or(next, |echo| echo.lost);
+            let due = echo.as_ref().map_or(next, |echo| echo.lost);
+            if timer.deadline() != due {
+                timer.as_mut().reset(due);
+            }
             tokio::select! {
                 event = subscription.next() => match event {
                     Ok(event) => self.handle(event, &mut echo),
@@ -107,7 +113,7 @@ impl Subscriber {
                         echo = None;
                     }
                 },
-                () = sleep_until(timer) => match echo {
+                () = &mut timer => match echo {
                     Some(_) => {
                         let message = "an echo did not come back through the subscription";
                         return Error::new(ErrorKind::Timeout, message);

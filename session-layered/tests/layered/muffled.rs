@@ -68,6 +68,20 @@ async fn of_two_own_writes_the_one_acknowledged_first_may_be_the_later_one() {
     }
 }
 
+/// Nobody has announced the later one; a read has found it.
+#[tokio::test]
+async fn an_own_write_does_not_take_the_place_of_a_later_one_that_was_read() {
+    let setup = setup(LONG).await;
+    let key = sample::key();
+    let first = create(&*setup.shared, &key, &record()).await;
+    let (gate, slow) = held_replace(&setup.faulty, &setup.node, key, first).await;
+    let third = replaced(setup.shared.replace(&key, &record(), first.next()).await);
+    assert_eq!(read_strong(&setup.node, &key).await, Some((third, Source::Shared)));
+    gate.open();
+    assert!(slow.await.unwrap() < third);
+    assert_eq!(read(&setup.node, &key).await, Some((third, Source::Local)));
+}
+
 /// Redis begins at revision 1 again with a key that is used again.
 #[tokio::test]
 async fn a_session_that_a_node_creates_is_not_taken_for_the_one_before() {

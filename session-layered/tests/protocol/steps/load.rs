@@ -1,6 +1,6 @@
 //! Loads, and the flights that others join.
 
-use super::{put, serve};
+use super::{put, serve, stripe};
 use crate::bounds::Bounds;
 use crate::rules::{Rule, Rules};
 use crate::state::{Counter, Entry, Flight, KeyIndex, Node, State};
@@ -17,7 +17,8 @@ pub(super) fn execute(state: &mut State, index: usize, slot: usize) {
     }
 }
 
-/// The answer is here: a record is inserted under the ticket's number.
+/// The answer is here: a record is inserted under the ticket's number, and whoever writes the key
+/// is told, for the sake of readers that are not to see it go back and forth.
 pub(super) fn answer(rules: Rules, node: &mut Node, slot: usize) {
     let Some(Flight { key, value: Some(version), generation, number, age: _ }) =
         node.flights[slot].take()
@@ -28,6 +29,7 @@ pub(super) fn answer(rules: Rules, node: &mut Node, slot: usize) {
     if version.revision.is_some() && unchanged {
         let number = if rules.keep(Rule::FillLabel) { number } else { Counter::Same };
         node.entries[key] = Some(Entry { version, number });
+        stripe::tell_writes(node, key, version.revision);
     }
 }
 
