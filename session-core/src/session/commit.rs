@@ -201,7 +201,9 @@ impl<'a> Attempt<'a> {
         self.in_doubt = false;
         match created? {
             Created::Created(revision) => {
-                self.keep_limit(newcomer, &key).await?;
+                if let Some(subject) = newcomer {
+                    self.keep_limit(&subject, &key).await?;
+                }
                 self.settle(token, key, record, fields, revision);
                 self.tell(SessionEvent::Created);
                 Ok(true)
@@ -233,7 +235,9 @@ impl<'a> Attempt<'a> {
         self.in_doubt = false;
         match replaced? {
             Replaced::Replaced(revision) => {
-                self.keep_limit(newcomer, &key).await?;
+                if let Some(subject) = newcomer {
+                    self.keep_limit(&subject, &key).await?;
+                }
                 self.settle(token, key, record, fields, revision);
                 self.tell_replaced(rotate);
                 Ok(true)

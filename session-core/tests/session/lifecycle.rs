@@ -45,6 +45,16 @@ async fn values_are_there_at_the_next_request() {
         .await;
 }
 
+/// glibc gives up to 1,032 bytes from what a thread has at hand. For more it takes a lock that other
+/// threads want too, and tidies up what was freed.
+#[tokio::test]
+async fn a_save_takes_no_more_memory_than_is_at_hand() {
+    let lazy = app().sessions.open([]);
+    let save = async move { lazy.finish(false).await };
+    assert!(size_of_val(&save) <= 1_032, "{} bytes", size_of_val(&save));
+    assert!(save.await.header.is_none());
+}
+
 #[tokio::test]
 async fn a_session_is_as_fresh_as_its_handle_says_unless_the_call_says_otherwise() {
     let (app, store) = app_over(CountingStore::new, |builder| builder);

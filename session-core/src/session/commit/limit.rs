@@ -22,22 +22,18 @@ impl Attempt<'_> {
             Base::Nothing | Base::Live(_) | Base::Dead => None,
         };
         let limit = self.settings().policy().session_limit;
-        self.sessions().expect_room(limit, subject, replaced).await?;
+        // What only log-ins do takes no room in what every save is.
+        Box::pin(self.sessions().expect_room(limit, subject, replaced)).await?;
         Ok(Some(subject.clone()))
     }
 
     /// Sees to it that the session just written is not one too many of its subject's, or takes it
     /// back. Its token is nobody's until then.
-    pub(super) async fn keep_limit(
-        &mut self,
-        newcomer: Option<Subject>,
-        key: &Key,
-    ) -> Result<(), Error> {
-        let Some(subject) = newcomer else { return Ok(()) };
+    pub(super) async fn keep_limit(&mut self, subject: &Subject, key: &Key) -> Result<(), Error> {
         let sessions = self.sessions();
         let limit = self.settings().policy().session_limit;
         self.in_doubt = true;
-        let mut kept = sessions.keep_limit(limit, &subject, key).await;
+        let mut kept = Box::pin(sessions.keep_limit(limit, subject, key)).await;
         if kept.is_err() {
             self.withdrawn = true;
             if self.base.live().is_some() {
