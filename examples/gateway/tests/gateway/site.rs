@@ -57,10 +57,14 @@ impl Site {
         let service = Service::start().await;
         let sign_in = sign_in::start(sessions.clone()).await;
         let nginx = Nginx::start(|address| {
-            let config = replaced(NGINX, "127.0.0.1:8080", &address.to_string());
-            let config = replaced(&config, "127.0.0.1:4000", &gateway.address().to_string());
-            let config = replaced(&config, "127.0.0.1:3000", &sign_in.address.to_string());
-            replaced(&config, "127.0.0.1:8000", &service.served.address.to_string())
+            // With what ends a port: another one may begin as this does.
+            let moved = |config: &str, from: &str, to: String| {
+                replaced(config, &format!("{from};"), &format!("{to};"))
+            };
+            let config = moved(NGINX, "127.0.0.1:8080", address.to_string());
+            let config = moved(&config, "127.0.0.1:4000", gateway.address().to_string());
+            let config = moved(&config, "127.0.0.1:3000", sign_in.address.to_string());
+            moved(&config, "127.0.0.1:8000", service.served.address.to_string())
         })
         .await;
         Self { nginx, gateway, service, sessions, redis, sign_in }
