@@ -38,14 +38,24 @@ impl Departed {
     }
 }
 
+/// What somebody finds who has not found a session in the cache.
+enum Boarding {
+    /// A load under way.
+    Departed(Flight),
+    /// One that has landed since then.
+    Landed(Arc<Record>),
+}
+
 impl Node {
     /// Asks the shared store, together with those who ask at the same time, and keeps the answer.
     pub(crate) async fn read_through(self: &Arc<Self>, key: &Key) -> Landed {
-        let flight = self.board(key);
-        flight.await
+        match self.board(key) {
+            Boarding::Departed(flight) => flight.await,
+            Boarding::Landed(record) => Ok(Some(record)),
+        }
     }
 
-    fn board(self: &Arc<Self>, key: &Key) -> Flight {
+    fn board(self: &Arc<Self>, key: &Key) -> Boarding {
         let ticket = self.ticket(key);
         let mut locked = self.stripes.of(key).lock();
         let generation = ticket.generation;
@@ -53,7 +63,16 @@ impl Node {
         let departed = departed.find(|it| it.admits(key, generation, self.max_staleness));
         if let Some(flight) = departed.and_then(|departed| departed.flight.upgrade()) {
             self.counters.add(Count::Joined);
-            return flight;
+            return Boarding::Departed(flight);
+        }
+        // What a flight brings is in the cache before the flight is off the board: one that has
+        // just landed is no reason for another one. (It is peeked at first: not to be there once is
+        // not to be wanted twice.)
+        if self.cache.peek(key).is_some()
+            && let Ok(entry) = self.serve(key)
+        {
+            self.counters.add(Count::Joined);
+            return Boarding::Landed(Arc::clone(&entry.record));
         }
         let id = locked.state.next_id();
         let landing = Landing { node: Arc::clone(self), key: *key, id };
@@ -71,7 +90,7 @@ impl Node {
             let (key, at) = (*key, BootTime::now());
             locked.state.flights.push(Departed { id, key, generation, at, flight: weak });
         }
-        flight
+        Boarding::Departed(flight)
     }
 }
 

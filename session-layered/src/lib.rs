@@ -54,7 +54,7 @@
 //! | 3 | an announcement evicts what is older, then moves the stripe's generation | `node.rs`, `stripe.rs` |
 //! | 4 | what a load has found is kept if the generation has not moved since before it was sent | `fill.rs` |
 //! | 5 | what a write has stored is kept unless somebody's later change was heard of, or acknowledged, meanwhile | `local_write.rs` |
-//! | 6 | a load is shared by those who ask before anything has changed | `flight.rs` |
+//! | 6 | a load is shared by those who ask before anything has changed, and one that has just landed is not repeated | `flight.rs` |
 //! | 7 | entries are dead under another subscription than the one they were cached under | `lane.rs` |
 //! | 8 | touches of cached sessions wait a moment, and are sent together | `touch_queue.rs` |
 //! | 9 | an echo brings the epoch of the data; another epoch is like another subscription | `subscriber.rs` |

@@ -56,6 +56,28 @@ async fn a_hundred_thousand_cold_reads_of_one_session_are_one_load() {
     assert_eq!(behind.loads(), 1);
 }
 
+/// Who has not found a session in the cache may come to the flight when it has just landed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_comes_too_late_for_a_flight_finds_what_it_brought() {
+    const SESSIONS: u64 = 2_000;
+    const READS: usize = 20;
+    let behind = Behind::new();
+    let node = node(Arc::clone(&behind.counting) as Arc<dyn Store>).await;
+    for created in 1..=SESSIONS {
+        let key = sample::key();
+        let revision = create(&behind.shared, &key, &record()).await;
+        // What is read before it is heard is not kept.
+        eventually("the announcement", async || node.stats().unneeded == created).await;
+        let mut reads = JoinSet::new();
+        for _ in 0..READS {
+            let node = node.clone();
+            reads.spawn(async move { read(&node, &key).await.unwrap().0 });
+        }
+        assert!(reads.join_all().await.iter().all(|read| *read == revision));
+    }
+    assert_eq!(behind.loads(), SESSIONS);
+}
+
 #[tokio::test]
 async fn whoever_gives_up_leaves_the_flight_to_the_others() {
     let behind = Behind::new();
