@@ -81,12 +81,17 @@ impl LocalCache {
 
     /// The entry, if there is one, without counting this as use when there is none.
     pub(crate) fn peek(&self, key: &Key) -> Option<Arc<Entry>> {
-        self.entries.contains_key(key).then(|| self.get(key)).flatten()
+        self.find(key).filter(|entry| !entry.is_outdated())
     }
 
-    /// Lets go of an entry that a change has made old, and says whether there was one.
+    /// As [`peek`](Self::peek), outdated or not.
+    fn find(&self, key: &Key) -> Option<Arc<Entry>> {
+        self.entries.contains_key(key).then(|| self.entries.get(key)).flatten()
+    }
+
+    /// Lets go of an entry that a change has made old, and says whether there was one to be found.
     pub(crate) fn evict(&self, key: &Key, change: Change) -> bool {
-        let entry = self.entries.contains_key(key).then(|| self.entries.get(key)).flatten();
+        let entry = self.find(key);
         let Some(old) = entry.filter(|entry| outdates(change, entry.record.revision)) else {
             return false;
         };
