@@ -7,8 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use actix_web::body::EitherBody;
 use actix_web::dev::ServiceResponse;
-use actix_web::http::StatusCode;
-use actix_web::{Error, HttpResponse, ResponseError};
+use actix_web::error::{Error, InternalError};
 use pin_project_lite::pin_project;
 use session_core::{Finished, LazySession};
 
@@ -52,7 +51,7 @@ impl<F, B, R> fmt::Debug for ResponseFuture<F, B, R> {
 impl<F, B, R> Future for ResponseFuture<F, B, R>
 where
     F: Future<Output = Answer<B>>,
-    R: ErrorResponder + 'static,
+    R: ErrorResponder,
 {
     type Output = Answer<EitherBody<B>>;
 
@@ -80,8 +79,8 @@ where
     }
 }
 
-fn answered<B, R: ErrorResponder + 'static>(
-    shared: &Arc<Shared<R>>,
+fn answered<B, R: ErrorResponder>(
+    shared: &Shared<R>,
     answer: Answer<B>,
     finished: Finished,
 ) -> Answer<EitherBody<B>> {
@@ -98,48 +97,13 @@ fn answered<B, R: ErrorResponder + 'static>(
         }
         // Such an error has no request to be answered to, so it takes along what is to be said.
         Err(cause) if finished.used => {
-            Err(Refusal { cause, finished, shared: Arc::clone(shared) }.into())
+            let mut response = match &finished.error {
+                Some(error) => shared.respond(error),
+                None => cause.error_response(),
+            };
+            shared.tell(response.headers_mut(), &finished);
+            Err(InternalError::from_response(cause, response).into())
         }
         Err(cause) => Err(cause),
-    }
-}
-
-/// An error whose response tells of the session too, whoever makes it.
-struct Refusal<R> {
-    cause: Error,
-    finished: Finished,
-    shared: Arc<Shared<R>>,
-}
-
-impl<R: ErrorResponder> ResponseError for Refusal<R> {
-    fn status_code(&self) -> StatusCode {
-        self.response().status()
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let mut response = self.response();
-        self.shared.tell(response.headers_mut(), &self.finished);
-        response
-    }
-}
-
-impl<R: ErrorResponder> Refusal<R> {
-    fn response(&self) -> HttpResponse {
-        match &self.finished.error {
-            Some(error) => self.shared.respond(error),
-            None => self.cause.error_response(),
-        }
-    }
-}
-
-impl<R> fmt::Debug for Refusal<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.cause.fmt(f)
-    }
-}
-
-impl<R> fmt::Display for Refusal<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.cause.fmt(f)
     }
 }

@@ -5,7 +5,8 @@ use std::{fmt, fs, io};
 
 use session_core::{OsEntropy, Token};
 
-use super::certificates::Certificates;
+use super::account::Account;
+use super::certificates::{Certificates, SERVER_CERT, SERVER_KEY};
 use super::port::Port;
 use super::program::Program;
 use super::redis::{Redis, USER, admin_socket};
@@ -151,18 +152,18 @@ impl RedisBuilder {
 }
 
 const CONFIG_FILE: &str = "redis.conf";
+const CA_CERT: &str = "ca.pem";
 
 fn tls_lines(folder: &Path, port: u16, certificates: &Certificates) -> io::Result<Vec<String>> {
-    let mut lines =
-        vec!["port 0".to_owned(), format!("tls-port {port}"), "tls-auth-clients yes".to_owned()];
-    for (directive, pem) in [
-        ("tls-ca-cert-file", &certificates.ca),
-        ("tls-cert-file", &certificates.server_cert),
-        ("tls-key-file", &certificates.server_key),
-    ] {
-        let file = folder.join(format!("{directive}.pem"));
-        fs::write(&file, pem)?;
-        lines.push(format!("{directive} \"{}\"", file.display()));
-    }
-    Ok(lines)
+    certificates.write_server(Account::Own, folder)?;
+    fs::write(folder.join(CA_CERT), &certificates.ca)?;
+    let file = |name: &str| folder.join(name).display().to_string();
+    Ok(vec![
+        "port 0".to_owned(),
+        format!("tls-port {port}"),
+        "tls-auth-clients yes".to_owned(),
+        format!("tls-ca-cert-file \"{}\"", file(CA_CERT)),
+        format!("tls-cert-file \"{}\"", file(SERVER_CERT)),
+        format!("tls-key-file \"{}\"", file(SERVER_KEY)),
+    ])
 }

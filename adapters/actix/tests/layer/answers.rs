@@ -1,5 +1,8 @@
 //! What a response says of the session: headers, and errors in place of successes.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use actix_http::Request;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
@@ -9,7 +12,9 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::test::{TestRequest, init_service};
 use actix_web::{App, Error, HttpResponse, Responder, web};
 use futures_util::future::join;
-use session_actix::{LazySession, Session, SessionError, SessionLayer};
+use session_actix::{
+    ErrorResponder as _, JsonErrors, LazySession, Session, SessionError, SessionLayer,
+};
 use session_core::{Caching, ErrorKind, SessionLimit, Sessions, Subject};
 use session_testkit::{Counts, Method};
 
@@ -292,7 +297,7 @@ async fn an_error_of_a_handler_saves_and_tells_as_well() {
     assert_eq!(client.get(&app, "/read").await.body, "true");
 }
 
-/// However a middleware further out makes a response of the error.
+/// However a middleware further out makes a response of the error; it is made once.
 #[actix_web::test]
 async fn whoever_answers_an_error_tells_of_the_session() {
     async fn answer<B: MessageBody + 'static>(
@@ -300,15 +305,26 @@ async fn whoever_answers_an_error_tells_of_the_session() {
         next: Next<B>,
     ) -> Result<ServiceResponse, Error> {
         let error = next.call(request).await.map(|_| ()).unwrap_err();
-        let request = TestRequest::default().to_http_request();
-        Ok(ServiceResponse::new(request, HttpResponse::from_error(error)))
+        let status = error.as_response_error().status_code();
+        let response = HttpResponse::from_error(error);
+        assert_eq!(response.status(), status);
+        Ok(ServiceResponse::new(TestRequest::default().to_http_request(), response))
     }
-    let backend = Backend::new();
-    let layer = SessionLayer::new(backend.sessions());
+    let (backend, made) = (Backend::new(), Rc::new(Cell::new(0)));
+    let count = Rc::clone(&made);
+    let layer =
+        SessionLayer::new(backend.sessions()).on_error(move |error: &session_core::Error| {
+            count.set(count.get() + 1);
+            JsonErrors.respond(error)
+        });
     let app = App::new().configure(routes).wrap(from_fn(give_up)).wrap(layer);
     let app = init_service(app.wrap(from_fn(answer))).await;
     let mut client = Client::default();
     let answer = client.get(&app, "/in").await;
     assert_eq!((answer.status, &*answer.body), (StatusCode::CONFLICT, "too late"));
     assert!(client.cookie.is_some(), "{answer:?}");
+
+    backend.faulty.fail_next(Method::Replace, ErrorKind::Unavailable);
+    let answer = client.get(&app, "/write").await;
+    assert_eq!((answer.status, made.get()), (StatusCode::SERVICE_UNAVAILABLE, 1));
 }
