@@ -12,7 +12,7 @@ use session_redis::RedisStore;
 use session_testkit::servers::Redis;
 use session_testkit::{ManualClock, sample};
 
-use crate::fixture::{anonymous, builder, create, find, name_of, signed_in, store};
+use crate::fixture::{anonymous, builder, create, find, name_of, replaced, signed_in, store};
 
 /// Where the deadlines are in a value, and where a payload begins if there is nothing to tell.
 const IDLE: std::ops::Range<usize> = 12..20;
@@ -208,12 +208,19 @@ async fn deadlines_in_the_past_are_over_and_make_way() {
             let (key, revision) = create(&store, &anonymous()).await;
             let mut value = raw.get(&key).await.unwrap();
             value[field].copy_from_slice(&deadline.to_be_bytes());
-            raw.put(&key, "SET", &[value]).await;
+            raw.put(&key, "SET", &[value.clone()]).await;
             assert_dead(&store, &key, revision).await;
             let record = anonymous();
             let created = store.create(&key, &record).await.unwrap();
             assert_eq!(created, Created::Created(revision), "{deadline}");
             let found = find(&store, &key).await.unwrap();
+            assert!(sample::differences(&found, &record).is_empty());
+
+            let successor = sample::key_beside(&key);
+            raw.put(&successor, "SET", &[value]).await;
+            let rotated = store.rotate(&key, &successor, &record, revision).await;
+            assert_eq!(replaced(rotated), revision.next(), "{deadline}");
+            let found = find(&store, &successor).await.unwrap();
             assert!(sample::differences(&found, &record).is_empty());
         }
     }
