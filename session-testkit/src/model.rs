@@ -46,8 +46,9 @@ pub async fn follows_the_model(harness: &dyn Harness) {
         let steps = tree.current();
         if let Err(difference) = play(harness, &steps).await {
             let (steps, difference) = shorten(harness, tree, steps, difference).await;
-            let listed: Vec<String> = steps.iter().map(|step| format!("  {step:?}")).collect();
-            store.fail(format_args!("{difference}, at the end of\n{}", listed.join("\n")));
+            let listed = (1..).zip(&steps).map(|(number, step)| format!("  {number}. {step:?}"));
+            let listed: Vec<String> = listed.collect();
+            store.fail(format_args!("{difference}\n{}", listed.join("\n")));
         }
         if began.elapsed() > BUDGET {
             return;
@@ -140,7 +141,8 @@ fn sequences() -> impl Strategy<Value = Vec<Step>, Tree: Send> {
     vec(step, 1..STEPS)
 }
 
-/// Plays a sequence on fresh keys. The error tells where store and model part.
+/// Plays a sequence on fresh keys, and looks at everything in the end. The error tells at which step
+/// store and model part.
 async fn play(harness: &dyn Harness, steps: &[Step]) -> Result<(), String> {
     let first = sample::key();
     let mut model = Model {
@@ -153,7 +155,7 @@ async fn play(harness: &dyn Harness, steps: &[Step]) -> Result<(), String> {
     };
     let loads = (0..KEYS).map(|at| Step::Load { at, known: None });
     let lists = (0..SUBJECTS).map(|subject| Step::List { subject, limit: KEYS });
-    for step in steps.iter().cloned().chain(loads).chain(lists) {
+    for (number, step) in (1..).zip(steps.iter().cloned().chain(loads).chain(lists)) {
         model.avoid_deadlines().await;
         let began = harness.now();
         let agreed = model.step(&step).await;
@@ -161,7 +163,7 @@ async fn play(harness: &dyn Harness, steps: &[Step]) -> Result<(), String> {
             // Time is real and the call was slow: what it should have answered nobody knows.
             break;
         }
-        agreed?;
+        agreed.map_err(|difference| format!("at step {number}, {difference}"))?;
     }
     for key in &model.keys {
         model.store.delete(key).await.map_err(|error| failed("delete", &error))?;
