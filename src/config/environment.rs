@@ -61,13 +61,14 @@ fn value_of(text: &str) -> Value {
     }
 }
 
-/// Replaces `${NAME}` in every text of the document.
+/// Replaces `${NAME}` in every text of the document. What a variable has put there stays as it is.
 pub(super) fn fill_in(
     document: &mut Table,
+    places: &Places,
     environment: &BTreeMap<String, String>,
 ) -> Result<(), Error> {
     for (name, value) in document.iter_mut() {
-        fill_in_value(name, value, environment)?;
+        fill_in_value(name, value, places, environment)?;
     }
     Ok(())
 }
@@ -75,18 +76,22 @@ pub(super) fn fill_in(
 fn fill_in_value(
     path: &str,
     value: &mut Value,
+    places: &Places,
     environment: &BTreeMap<String, String>,
 ) -> Result<(), Error> {
+    if places.is_of_variable(path) {
+        return Ok(());
+    }
     match value {
         Value::String(text) => *text = filled_in(path, text, environment)?,
         Value::Array(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                fill_in_value(&format!("{path}[{index}]"), item, environment)?;
+                fill_in_value(&format!("{path}[{index}]"), item, places, environment)?;
             }
         }
         Value::Table(table) => {
             for (name, item) in table.iter_mut() {
-                fill_in_value(&format!("{path}.{name}"), item, environment)?;
+                fill_in_value(&join(path, name), item, places, environment)?;
             }
         }
         Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {}

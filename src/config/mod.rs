@@ -22,7 +22,8 @@
 //! - `${NAME}` in a text is taken from the environment. A number or a boolean may be a text, too.
 //! - Any setting can be overridden by an environment variable: `SESSION__` and the path in upper
 //!   case, joined by two underscores, as in `SESSION__SESSION__IDLE_TIMEOUT=5m` or
-//!   `SESSION__STORES__MAIN__MAX_SESSIONS=1000`.
+//!   `SESSION__STORES__MAIN__MAX_SESSIONS=1000`. Its value is taken as it is.
+//! - What only code can say, an observer or another clock, [`Config::adjust`] adds.
 //!
 //! While the application runs a file may be read again: [`Config::reload`] replaces the policy of its
 //! `[session]`, without dropping a request.
@@ -56,6 +57,9 @@
 //! | `codec` | `"json"` | or `"msgpack"`, `"cbor"`, or one that is [registered](Registry::codec) |
 //! | `compress` | none | `{ over = "1KiB" }`: from which size on |
 //! | `encrypt` | none | `{ keys = ["base64:…"] }`: the first key seals, all open |
+//! | `max_attempts` | `1000` | how often a save is tried while other processes keep writing to the same session |
+//! | `caching` | `"no-store"` | what responses that used a session say to caches; or `"no-cache-set-cookie"`, for pages that caches may keep but for the cookie |
+//! | `header` | none | in place of a cookie: `{ name = "x-session" }`, or `{ scheme = "bearer" }` for `Authorization: Bearer`; `response` names the header of the answer, by default `name` or `session-token` |
 //! | `cookie` | `__Host-session`, `Secure`, `HttpOnly`, `SameSite=Lax` | `{ name, path, domain, secure, http_only, same_site = "strict" / "lax" / "none", lifetime = "remembered" / "browser" / "persistent", partitioned, sign = { keys }, encrypt = { keys } }` |
 //!
 //! # `kind = "memory"`
@@ -207,8 +211,9 @@ mod suggest;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
-use session_core::{Error, ErrorKind, Sessions};
+use session_core::{Error, ErrorKind, Sessions, SessionsBuilder};
 use toml::{Table, Value};
 
 pub use self::context::Context;
@@ -226,9 +231,13 @@ pub struct Config {
     registry: Registry,
     session: SessionSettings,
     stores: BTreeMap<String, Configured>,
+    adjust: Adjust,
     #[cfg(feature = "opentelemetry")]
     meter: Option<opentelemetry::metrics::Meter>,
 }
+
+/// What code has to say of the sessions besides.
+type Adjust = Arc<dyn Fn(SessionsBuilder) -> SessionsBuilder + Send + Sync>;
 
 /// A store whose settings have been read.
 struct Configured {
@@ -282,9 +291,52 @@ impl Config {
             registry: registry.clone(),
             session,
             stores,
+            adjust: Arc::new(|builder| builder),
             #[cfg(feature = "opentelemetry")]
             meter: None,
         })
+    }
+
+    /// Has code say what a file cannot: an [`Observer`](crate::Observer), another clock. It has the
+    /// last word, when the sessions are built and at each [`reload`](Config::reload).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use session_kit::config::Config;
+    /// use session_kit::{Observer, SessionEvent};
+    ///
+    /// #[derive(Debug)]
+    /// struct Audit;
+    ///
+    /// impl Observer for Audit {
+    ///     fn observe(&self, event: SessionEvent) {
+    ///         println!("{event:?}");
+    ///     }
+    /// }
+    ///
+    /// # #[cfg(feature = "memory")] {
+    /// let text = "
+    ///     [session]
+    ///     store = 'main'
+    ///     [stores.main]
+    ///     kind = 'memory'
+    /// ";
+    /// let config = Config::parse(text, "session.toml", [])?;
+    /// let sessions = config.adjust(|builder| builder.observer(Arc::new(Audit))).build()?;
+    /// # }
+    /// # Ok::<(), session_kit::Error>(())
+    /// ```
+    ///
+    /// # Default
+    ///
+    /// The file says everything.
+    #[must_use]
+    pub fn adjust(
+        mut self,
+        adjust: impl Fn(SessionsBuilder) -> SessionsBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.adjust = Arc::new(adjust);
+        self
     }
 
     /// Has every store and the sessions report what they do, by the instruments and spans that
@@ -296,7 +348,8 @@ impl Config {
     ///
     /// # Performance impact
     ///
-    /// Less than a microsecond for a request and store.
+    /// One to two microseconds for a request that uses its session, most of it for looking up the
+    /// instruments' attributes.
     #[cfg(feature = "opentelemetry")]
     #[must_use]
     pub fn meter(mut self, meter: opentelemetry::metrics::Meter) -> Self {
@@ -321,7 +374,7 @@ impl Config {
         stores.build_all()?;
         let builder = self.watched(Sessions::builder_shared(store));
         let builder = self.session.apply(builder, &self.registry)?;
-        builder.build().map_err(|error| error.within("session"))
+        (self.adjust)(builder).build().map_err(|error| error.within("session"))
     }
 }
 
@@ -353,7 +406,7 @@ impl Document {
         let mut settings: Table = text.parse().map_err(no_toml)?;
         let mut places = Places::of(text).map_err(no_toml)?;
         environment::override_settings(&mut settings, &mut places, environment)?;
-        match environment::fill_in(&mut settings, environment) {
+        match environment::fill_in(&mut settings, &places, environment) {
             Ok(()) => Ok(Self { settings, places }),
             Err(error) => Err(places.locate(error)),
         }

@@ -38,6 +38,11 @@ impl Places {
         self.0.insert(path.to_owned(), Place::Variable(variable.to_owned()));
     }
 
+    /// Whether a variable has put it there.
+    pub(super) fn is_of_variable(&self, path: &str) -> bool {
+        matches!(self.0.get(path), Some(Place::Variable(_)))
+    }
+
     /// Says where the setting is that the error names: what is not there itself is missing in the
     /// section around it.
     pub(super) fn locate(&self, error: Error) -> Error {

@@ -9,7 +9,8 @@ impl Config {
     /// timeouts, limits, key rings and attributes of the cookie, by [`Sessions::reload`], without
     /// a request being dropped.
     ///
-    /// Compare each newer configuration with the one that the sessions were built from.
+    /// Compare each newer configuration with the one that the sessions were built from, which also
+    /// [adjusts](Config::adjust) the newer one.
     ///
     /// ```
     /// use session_kit::config::Config;
@@ -42,7 +43,7 @@ impl Config {
             .and_then(|()| {
                 let builder = Sessions::builder_shared(sessions.store_shared());
                 let builder = newer.session.apply(builder, &newer.registry)?;
-                sessions.reload(builder).map_err(|error| error.within("session"))
+                sessions.reload((self.adjust)(builder)).map_err(|error| error.within("session"))
             })
             .map_err(|error| newer.places.locate(error).with("file", &newer.origin))
     }

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use session_core::codec::Limits;
 use session_core::{
-    CookieLifetime, Error, ErrorKind, SameSite, SessionCookie, SessionLimit, SessionsBuilder,
-    Timeouts,
+    Caching, CookieLifetime, Error, ErrorKind, SameSite, SessionCookie, SessionHeader,
+    SessionLimit, SessionsBuilder, Timeouts,
 };
 
 use super::{Period, Registry, Size};
@@ -26,8 +26,9 @@ pub(super) struct SessionSettings {
     /// After which part of the idle timeout use is written down, from 0 to 1. Default: 0.1.
     touch_after: Option<f64>,
     /// The cookie that the token travels in.
-    #[serde(default)]
-    cookie: CookieSettings,
+    cookie: Option<CookieSettings>,
+    /// A header that the token travels in instead. Default: none.
+    header: Option<HeaderSettings>,
     /// How payloads are encoded. Default: "json".
     codec: Option<String>,
     /// Compresses payloads above a size. Default: none.
@@ -38,6 +39,18 @@ pub(super) struct SessionSettings {
     max_payload: Option<Size>,
     /// How many sessions a subject may have. Default: any number.
     session_limit: Option<LimitSettings>,
+    /// How often a save is tried while others keep writing. Default: 1000.
+    max_attempts: Option<usize>,
+    /// What responses that used a session say to caches. Default: "no-store".
+    caching: Option<CachingName>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "config-schema", derive(schemars::JsonSchema))]
+enum CachingName {
+    NoStore,
+    NoCacheSetCookie,
 }
 
 /// `{ sessions = 5, over = "evict-oldest" }`
@@ -84,6 +97,26 @@ struct CookieSettings {
     sign: Option<RingSettings>,
     /// Encrypts the value. Default: none.
     encrypt: Option<RingSettings>,
+}
+
+/// `{ name = "x-session" }` or `{ scheme = "bearer" }`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "config-schema", derive(schemars::JsonSchema))]
+struct HeaderSettings {
+    /// The request header that is the token alone.
+    name: Option<String>,
+    /// The scheme of `Authorization` that the token has.
+    scheme: Option<SchemeName>,
+    /// The response header. Default: `name`, or "session-token".
+    response: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "config-schema", derive(schemars::JsonSchema))]
+enum SchemeName {
+    Bearer,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -159,7 +192,7 @@ impl SessionSettings {
         if let Some(bytes) = self.max_payload {
             limits = limits.with_max_payload(bytes.0)?;
         }
-        builder = builder.limits(limits).cookie(self.cookie.build()?);
+        builder = self.transport(builder.limits(limits))?;
         if let Some(namespace) = &self.namespace {
             builder = builder.namespace(namespace);
         }
@@ -169,6 +202,15 @@ impl SessionSettings {
         if let Some(limit) = &self.session_limit {
             builder = builder.session_limit(limit.build()?);
         }
+        if let Some(attempts) = self.max_attempts {
+            builder = builder.max_attempts(attempts);
+        }
+        if let Some(caching) = self.caching {
+            builder = builder.caching(match caching {
+                CachingName::NoStore => Caching::NoStore,
+                CachingName::NoCacheSetCookie => Caching::NoCacheSetCookie,
+            });
+        }
         builder = registry.choose_codec(self.codec.as_deref(), builder)?;
         if let Some(compress) = &self.compress {
             builder = compress.apply(builder)?;
@@ -177,6 +219,35 @@ impl SessionSettings {
             builder = encrypt.seal(builder)?;
         }
         Ok(builder)
+    }
+
+    fn transport(&self, builder: SessionsBuilder) -> Result<SessionsBuilder, Error> {
+        match (&self.cookie, &self.header) {
+            (None, None) => Ok(builder),
+            (Some(cookie), None) => Ok(builder.cookie(cookie.build()?)),
+            (None, Some(header)) => Ok(builder.header(header.build()?)),
+            (Some(_), Some(_)) => {
+                let reason = "a token travels in a cookie or in a header, not in both";
+                Err(Error::new(ErrorKind::Misconfigured, reason).with("field", "header"))
+            }
+        }
+    }
+}
+
+impl HeaderSettings {
+    fn build(&self) -> Result<SessionHeader, Error> {
+        let header = match (&self.name, self.scheme) {
+            (Some(name), None) => SessionHeader::named(name),
+            (None, Some(SchemeName::Bearer)) => SessionHeader::bearer(),
+            _ => {
+                let reason = "a header has a `name`, or a `scheme` of `Authorization`";
+                return Err(Error::new(ErrorKind::Misconfigured, reason).with("field", "header"));
+            }
+        };
+        Ok(match &self.response {
+            Some(name) => header.response_header_named(name),
+            None => header,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use session_core::{SessionLimit, Timeouts};
+use session_core::{Caching, SessionLimit, Timeouts};
 
 use super::*;
 
@@ -96,6 +96,45 @@ fn the_environment_overrides_and_fills_in() {
 }
 
 #[test]
+fn what_a_variable_brings_is_taken_as_it_is() {
+    let error = sessions(MEMORY, &[("SESSION__SESSION__NAMESPACE", "a${b")]).unwrap_err();
+    assert!(error.to_string().contains("namespace") && !error.to_string().contains("without"));
+    let error = sessions(MEMORY, &[("SESSION__SESSION__CODEC", "${HOME}")]).unwrap_err();
+    assert_eq!(error.context("value"), Some("\"${HOME}\""), "{error}");
+}
+
+#[test]
+fn a_token_may_travel_in_a_header() {
+    let of = |header: &str| {
+        let cookie = "cookie = { name = \"id\", secure = false, same_site = \"lax\" }";
+        sessions(&MEMORY.replace(cookie, header), &[])
+    };
+    let bearer = of("header = { scheme = \"bearer\" }").unwrap();
+    assert_eq!(
+        (bearer.request_header(), bearer.response_header(), bearer.vary()),
+        ("authorization", "session-token", "Authorization")
+    );
+    let named = of("header = { name = \"X-Session\", response = \"X-Next\" }").unwrap();
+    assert_eq!((named.request_header(), named.response_header()), ("x-session", "x-next"));
+    assert_eq!(named.namespace().as_str(), "x-session");
+}
+
+#[test]
+fn responses_say_to_caches_what_is_configured() {
+    let caching = |line| sessions(&changed(line), &[]).unwrap().caching();
+    assert_eq!(caching("caching = \"no-store\""), Caching::NoStore);
+    assert_eq!(caching("caching = \"no-cache-set-cookie\""), Caching::NoCacheSetCookie);
+}
+
+#[test]
+fn code_has_the_last_word() {
+    let config = Config::parse(MEMORY, "session.toml", []).unwrap();
+    let config = config.adjust(|builder| builder.timeouts(Timeouts::default()).max_attempts(0));
+    let error = config.build().unwrap_err();
+    assert_eq!(error.context("field"), Some("session.max_attempts"), "{error}");
+}
+
+#[test]
 fn a_variable_is_whatever_the_setting_needs() {
     let namespace = [("SESSION__SESSION__NAMESPACE", "7")];
     assert_eq!(sessions(MEMORY, &namespace).unwrap().namespace().as_str(), "7");
@@ -151,6 +190,8 @@ fn what_cannot_be_right_stops_the_start() {
         ("codec = \"yaml\"", &["session.codec", "yaml", "json"]),
         ("max_payload = \"0KiB\"", &["max_payload", "0"]),
         ("max_payload = \"much\"", &["session.max_payload", "much", "64MiB"]),
+        ("max_attempts = 0", &["session.max_attempts", "0", "once at least"]),
+        ("caching = \"public\"", &["session.caching", "public", "no-store"]),
         ("touch_after = 2.0", &["touch_after", "2", "between 0 and 1"]),
         (
             "session_limit = { sessions = 0, over = \"refuse\" }",

@@ -55,7 +55,7 @@ impl SessionHeader {
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {
-        for (field, name) in [("header", &self.request), ("response_header", &self.response)] {
+        for (field, name) in [("header.name", &self.request), ("header.response", &self.response)] {
             if !(1..=64).contains(&name.len()) || !name.bytes().all(is_token_byte) {
                 return Err(Error::misconfigured(
                     field,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use session_core::Caching;
+
 use super::*;
 
 const TEXT: &str = "\
@@ -29,6 +31,17 @@ fn what_is_not_said_any_more_has_its_default_again() {
     assert_eq!(sessions.timeouts().idle(), Duration::from_secs(300));
     let shown = format!("{sessions:?}");
     assert!(shown.contains("touch_after: 0.1"), "{shown}");
+}
+
+#[test]
+fn what_code_has_set_stays_set() {
+    let config = Config::parse(TEXT, "old.toml", []).unwrap();
+    let config = config.adjust(|builder| builder.caching(Caching::NoCacheSetCookie));
+    let sessions = config.build().unwrap();
+    let newer = Config::parse(&TEXT.replace("30m", "5m"), "new.toml", []).unwrap();
+    config.reload(&sessions, &newer).unwrap();
+    assert_eq!(sessions.timeouts().idle(), Duration::from_secs(300));
+    assert_eq!(sessions.caching(), Caching::NoCacheSetCookie);
 }
 
 #[test]
