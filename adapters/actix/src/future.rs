@@ -1,5 +1,6 @@
 //! The way of a response: handled, saved, answered.
 
+use std::cell::Cell;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,7 +8,8 @@ use std::task::{Context, Poll, ready};
 
 use actix_web::body::EitherBody;
 use actix_web::dev::ServiceResponse;
-use actix_web::error::{Error, InternalError};
+use actix_web::http::StatusCode;
+use actix_web::{Error, HttpResponse, ResponseError};
 use pin_project_lite::pin_project;
 use session_core::{Finished, LazySession};
 
@@ -51,7 +53,7 @@ impl<F, B, R> fmt::Debug for ResponseFuture<F, B, R> {
 impl<F, B, R> Future for ResponseFuture<F, B, R>
 where
     F: Future<Output = Answer<B>>,
-    R: ErrorResponder,
+    R: ErrorResponder + 'static,
 {
     type Output = Answer<EitherBody<B>>;
 
@@ -79,8 +81,8 @@ where
     }
 }
 
-fn answered<B, R: ErrorResponder>(
-    shared: &Shared<R>,
+fn answered<B, R: ErrorResponder + 'static>(
+    shared: &Arc<Shared<R>>,
     answer: Answer<B>,
     finished: Finished,
 ) -> Answer<EitherBody<B>> {
@@ -97,13 +99,58 @@ fn answered<B, R: ErrorResponder>(
         }
         // Such an error has no request to be answered to, so it takes along what is to be said.
         Err(cause) if finished.used => {
-            let mut response = match &finished.error {
-                Some(error) => shared.respond(error),
-                None => cause.error_response(),
-            };
-            shared.tell(response.headers_mut(), &finished);
-            Err(InternalError::from_response(cause, response).into())
+            Err(Refusal::new(cause, finished, Arc::clone(shared)).into())
         }
         Err(cause) => Err(cause),
+    }
+}
+
+/// An error whose response tells of the session too, whoever asks for it, and however often.
+struct Refusal<R> {
+    cause: Error,
+    finished: Finished,
+    shared: Arc<Shared<R>>,
+    status: StatusCode,
+    /// For the first who asks; making one may be logged.
+    response: Cell<Option<HttpResponse>>,
+}
+
+impl<R: ErrorResponder> Refusal<R> {
+    fn new(cause: Error, finished: Finished, shared: Arc<Shared<R>>) -> Self {
+        let (status, response) = (StatusCode::default(), Cell::default());
+        let refusal = Self { cause, finished, shared, status, response };
+        let response = refusal.make_response();
+        Self { status: response.status(), response: Cell::new(Some(response)), ..refusal }
+    }
+
+    fn make_response(&self) -> HttpResponse {
+        let mut response = match &self.finished.error {
+            Some(error) => self.shared.respond(error),
+            None => self.cause.error_response(),
+        };
+        self.shared.tell(response.headers_mut(), &self.finished);
+        response
+    }
+}
+
+impl<R: ErrorResponder> ResponseError for Refusal<R> {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.response.take().unwrap_or_else(|| self.make_response())
+    }
+}
+
+impl<R> fmt::Debug for Refusal<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(f)
+    }
+}
+
+impl<R> fmt::Display for Refusal<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(f)
     }
 }

@@ -297,7 +297,7 @@ async fn an_error_of_a_handler_saves_and_tells_as_well() {
     assert_eq!(client.get(&app, "/read").await.body, "true");
 }
 
-/// However a middleware further out makes a response of the error; it is made once.
+/// However a middleware further out makes a response of the error, and once more.
 #[actix_web::test]
 async fn whoever_answers_an_error_tells_of_the_session() {
     async fn answer<B: MessageBody + 'static>(
@@ -308,6 +308,8 @@ async fn whoever_answers_an_error_tells_of_the_session() {
         let status = error.as_response_error().status_code();
         let response = HttpResponse::from_error(error);
         assert_eq!(response.status(), status);
+        let once_more = response.error().unwrap().as_response_error().error_response();
+        assert_eq!(once_more.status(), status);
         Ok(ServiceResponse::new(TestRequest::default().to_http_request(), response))
     }
     let (backend, made) = (Backend::new(), Rc::new(Cell::new(0)));
@@ -326,5 +328,5 @@ async fn whoever_answers_an_error_tells_of_the_session() {
 
     backend.faulty.fail_next(Method::Replace, ErrorKind::Unavailable);
     let answer = client.get(&app, "/write").await;
-    assert_eq!((answer.status, made.get()), (StatusCode::SERVICE_UNAVAILABLE, 1));
+    assert_eq!((answer.status, made.get()), (StatusCode::SERVICE_UNAVAILABLE, 2));
 }
