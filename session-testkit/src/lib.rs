@@ -37,6 +37,13 @@
 //! on demand, and [`ManualClock`] stands still until it is told to move. The [`sample`] module
 //! makes keys and records.
 //!
+//! # Testing over HTTP
+//!
+//! With the feature `http`, the module `http` asks a service from outside, as browsers and attackers
+//! do: whether a cookie that somebody else chose is taken over, whether a log-out holds while other
+//! requests are slow, whether increments are lost. The service needs the routes of
+//! `examples/portal`; what they are is in its README.
+//!
 //! # Testing against real servers
 //!
 //! With the feature `sql-servers`, the module `servers` runs PostgreSQL, PgBouncer and MariaDB for

@@ -125,6 +125,10 @@ impl<N, R> SessionLayer<N, R> {
     }
 
     /// Answers failures to save in another form than JSON.
+    ///
+    /// A failure to load is an answer of the extractor [`Session`](crate::Session), which is in JSON. A
+    /// handler that has another form for it takes a [`LazySession`](crate::LazySession) and loads it
+    /// itself, or a `Result` of the session and its [rejection](crate::SessionRejection).
     #[must_use]
     pub fn on_error<Responder>(self, responder: Responder) -> SessionLayer<N, Responder> {
         let Self { shared, consistency, name: PhantomData } = self;

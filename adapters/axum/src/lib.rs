@@ -22,7 +22,8 @@
 //!
 //! What a handler changed is saved before the head of the response goes out, whatever status it
 //! has. If it cannot be saved the client gets an error instead of the handler's response. A
-//! request whose handler takes no [`Session`] causes no call to the store.
+//! request whose handler takes no [`Session`] causes no call to the store. A service that fails,
+//! with an error in place of a response, saves nothing; axum's own never do.
 
 mod error;
 mod extract;

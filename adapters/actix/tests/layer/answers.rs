@@ -15,10 +15,10 @@ use futures_util::future::join;
 use session_actix::{
     ErrorResponder as _, JsonErrors, LazySession, Session, SessionError, SessionLayer,
 };
-use session_core::{Caching, ErrorKind, SessionLimit, Sessions, Subject};
+use session_core::{Caching, ErrorKind, SessionHeader, SessionLimit, Sessions, Subject};
 use session_testkit::{Counts, Method};
 
-use crate::client::{Backend, Client};
+use crate::client::{Backend, Client, ask};
 
 fn routes(config: &mut web::ServiceConfig) {
     let get = web::get;
@@ -131,6 +131,25 @@ async fn an_application_may_let_caches_keep_all_but_the_cookie() {
     let answer = Client::default().get(&app, "/public").await;
     let expected = ["public, max-age=60", "no-cache=\"set-cookie\""];
     assert_eq!(answer.header("cache-control"), expected);
+}
+
+#[actix_web::test]
+async fn a_token_may_travel_in_a_header() {
+    let backend = Backend::new();
+    let sessions = backend.builder().header(SessionHeader::bearer()).build().unwrap();
+    let app = app_with(sessions).await;
+    let answer = ask(&app, "/in", None).await;
+    assert_eq!(answer.header("vary"), ["Authorization"]);
+    assert!(answer.header("set-cookie").is_empty(), "{answer:?}");
+    let [token] = answer.header("session-token")[..] else { panic!("{answer:?}") };
+    let bearer = format!("Bearer {token}");
+    let bearer = Some(("authorization", bearer.as_str()));
+    assert_eq!(ask(&app, "/read", bearer).await.body, "true");
+    assert_eq!(ask(&app, "/read", Some(("cookie", token))).await.body, "false");
+
+    let answer = ask(&app, "/out", bearer).await;
+    assert_eq!(answer.header("session-token"), [""], "taken back");
+    assert_eq!(ask(&app, "/read", bearer).await.body, "false");
 }
 
 #[actix_web::test]

@@ -69,19 +69,29 @@ impl Client {
         S: Service<Request, Response = ServiceResponse<B>, Error = Error>,
         B: MessageBody + 'static,
     {
-        let mut request = TestRequest::get().uri(path);
-        if let Some(cookie) = &self.cookie {
-            request = request.insert_header(("cookie", cookie.as_str()));
-        }
-        // As the server does, which makes a response of whatever error is left.
-        let answer = match app.call(request.to_request()).await {
-            Ok(response) => Answer::read(response.into_parts().1.map_into_boxed_body()).await,
-            Err(error) => Answer::read(error.error_response()).await,
-        };
+        let cookie = self.cookie.as_deref().map(|cookie| ("cookie", cookie));
+        let answer = ask(app, path, cookie).await;
         if let Some(set_cookie) = answer.header("set-cookie").first() {
             let pair = set_cookie.split("; ").next().unwrap();
             self.cookie = (pair != "id=").then(|| pair.to_owned());
         }
         answer
+    }
+}
+
+/// Asks with no header but this one.
+pub(crate) async fn ask<S, B>(app: &S, path: &str, header: Option<(&str, &str)>) -> Answer
+where
+    S: Service<Request, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody + 'static,
+{
+    let mut request = TestRequest::get().uri(path);
+    if let Some(header) = header {
+        request = request.insert_header(header);
+    }
+    // As the server does, which makes a response of whatever error is left.
+    match app.call(request.to_request()).await {
+        Ok(response) => Answer::read(response.into_parts().1.map_into_boxed_body()).await,
+        Err(error) => Answer::read(error.error_response()).await,
     }
 }

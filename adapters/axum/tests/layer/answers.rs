@@ -6,10 +6,10 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use http::{Response, StatusCode};
 use session_axum::{LazySession, Session, SessionError, SessionLayer};
-use session_core::{Caching, ErrorKind, SessionLimit, Subject};
+use session_core::{Caching, ErrorKind, SessionHeader, SessionLimit, Subject};
 use session_testkit::{Counts, Method};
 
-use crate::client::{Backend, Client};
+use crate::client::{Backend, Client, ask};
 
 fn router() -> Router {
     Router::new()
@@ -102,6 +102,25 @@ async fn an_application_may_let_caches_keep_all_but_the_cookie() {
     let answer = Client::default().get(&app, "/public").await;
     let expected = ["public, max-age=60", "no-cache=\"set-cookie\""];
     assert_eq!(answer.header("cache-control"), expected);
+}
+
+#[tokio::test]
+async fn a_token_may_travel_in_a_header() {
+    let backend = Backend::new();
+    let sessions = backend.builder().header(SessionHeader::bearer()).build().unwrap();
+    let app = router().layer(SessionLayer::new(sessions));
+    let answer = ask(&app, "/in", None).await;
+    assert_eq!(answer.header("vary"), ["Authorization"]);
+    assert!(answer.header("set-cookie").is_empty(), "{answer:?}");
+    let [token] = answer.header("session-token")[..] else { panic!("{answer:?}") };
+    let bearer = format!("Bearer {token}");
+    let bearer = Some(("authorization", bearer.as_str()));
+    assert_eq!(ask(&app, "/read", bearer).await.body, "true");
+    assert_eq!(ask(&app, "/read", Some(("cookie", token))).await.body, "false");
+
+    let answer = ask(&app, "/out", bearer).await;
+    assert_eq!(answer.header("session-token"), [""], "taken back");
+    assert_eq!(ask(&app, "/read", bearer).await.body, "false");
 }
 
 #[tokio::test]

@@ -56,20 +56,26 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn get(&mut self, app: &Router, path: &str) -> Answer {
-        let mut request = Request::get(path);
-        if let Some(cookie) = &self.cookie {
-            request = request.header("cookie", cookie);
-        }
-        let request = request.body(Body::empty()).unwrap();
-        let response = app.clone().oneshot(request).await.unwrap();
-        let (head, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        let body = String::from_utf8(body.into()).unwrap();
-        let answer = Answer { status: head.status, headers: head.headers, body };
+        let cookie = self.cookie.as_deref().map(|cookie| ("cookie", cookie));
+        let answer = ask(app, path, cookie).await;
         if let Some(set_cookie) = answer.header("set-cookie").first() {
             let pair = set_cookie.split("; ").next().unwrap();
             self.cookie = (pair != "id=").then(|| pair.to_owned());
         }
         answer
     }
+}
+
+/// Asks with no header but this one.
+pub(crate) async fn ask(app: &Router, path: &str, header: Option<(&str, &str)>) -> Answer {
+    let mut request = Request::get(path);
+    if let Some((name, value)) = header {
+        request = request.header(name, value);
+    }
+    let request = request.body(Body::empty()).unwrap();
+    let response = app.clone().oneshot(request).await.unwrap();
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let body = String::from_utf8(body.into()).unwrap();
+    Answer { status: head.status, headers: head.headers, body }
 }
