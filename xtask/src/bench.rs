@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: session-kit beside its peers. Both programs are in `benches/peers`, a workspace
-//! of its own that no other command builds.
+//! of its own that no other command builds (CI lints it).
 
 use crate::command::Cmd;
 use crate::provision;
