@@ -47,7 +47,7 @@
 //! # Testing against real servers
 //!
 //! With the feature `sql-servers`, the module `servers` runs PostgreSQL, PgBouncer and MariaDB for
-//! a test, and with `servers` Redis, Sentinel and Cluster, and nginx, as well; with `proxy`, a `proxy::Proxy` spoils the
+//! a test, and with `servers` Redis, Sentinel and Cluster, nginx and Caddy, as well; with `proxy`, a `proxy::Proxy` spoils the
 //! connections to any of them. All are for Unix alone.
 
 mod checked;

@@ -105,6 +105,7 @@ const REQUIREMENTS: &[Requirement] = &[
     Requirement { name: "PgBouncer", binary: "pgbouncer", debian_package: "pgbouncer", needed_by: &["session-testkit", "session-sql", "session-layered", "portal"] },
     Requirement { name: "MariaDB", binary: "mariadbd", debian_package: "mariadb-server", needed_by: &["session-testkit", "session-sql", "session-layered", "portal"] },
     Requirement { name: "nginx", binary: "nginx", debian_package: "nginx", needed_by: &["session-testkit", "gateway"] },
+    Requirement { name: "Caddy", binary: "caddy", debian_package: "caddy", needed_by: &["session-testkit", "gateway"] },
 ];
 
 #[cfg(test)]
@@ -130,7 +131,8 @@ mod tests {
             "for the tests of portal",
             "session-testkit, session-redis, session-layered, portal, gateway",
             "no apt-get here",
-            "chromium chromium-driver redis-server postgresql pgbouncer mariadb-server nginx",
+            "chromium chromium-driver redis-server postgresql pgbouncer mariadb-server nginx \
+             caddy",
         ] {
             assert!(message.contains(part), "{message}");
         }

@@ -39,7 +39,7 @@
 //!
 //! The service believes the headers, so no one but the proxy may reach it, and the proxy must not
 //! pass on what a client sends under their names. `nginx.conf`, beside this crate, does that for
-//! every route; the crate's README tells how Traefik and Caddy do it.
+//! every route, `Caddyfile` does so in Caddy, and the crate's README tells how in Traefik.
 
 mod app;
 mod auth;

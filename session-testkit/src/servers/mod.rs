@@ -1,5 +1,5 @@
 //! Servers that belong to one test: PostgreSQL with or without PgBouncer, MariaDB, Redis alone,
-//! under Sentinel, and as a Cluster, and nginx in front of what is tested.
+//! under Sentinel, and as a Cluster, and nginx or Caddy in front of what is tested.
 //!
 //! Each is started as child processes on free ports of 127.0.0.1, keeps its files in a temporary
 //! folder, and is gone with the value that stands for it. Nothing else on the machine is touched,
@@ -28,6 +28,7 @@
 //! | [`PgBouncer`] | `pgbouncer`, `psql` | `pgbouncer` |
 //! | [`MariaDb`] | `mariadbd` 10.5 or later, `mariadb-install-db`, `mariadb` | `mariadb-server` |
 //! | Nginx | `nginx` 1.20 or later | `nginx` |
+//! | Caddy | `caddy` 2.6 or later | `caddy` |
 //!
 //! They are looked for on the `PATH` and where Debian keeps them. If one is missing, starting
 //! panics and says so: a test that needs a server never passes without one.
@@ -63,6 +64,8 @@ mod template;
 #[cfg(feature = "servers")]
 mod builder;
 #[cfg(feature = "servers")]
+mod caddy;
+#[cfg(feature = "servers")]
 mod cluster;
 #[cfg(feature = "servers")]
 mod nginx;
@@ -82,6 +85,7 @@ pub use postgres::{Postgres, PostgresBuilder};
 #[cfg(feature = "servers")]
 pub use self::{
     builder::RedisBuilder,
+    caddy::Caddy,
     cluster::{Cluster, ClusterBuilder},
     nginx::Nginx,
     redis::Redis,

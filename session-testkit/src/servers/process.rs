@@ -58,8 +58,9 @@ impl Process {
         // What it has to say before it has read where its log is.
         let output = File::options().create(true).append(true).open(self.output_file())?;
         command.args(&self.arguments).current_dir(self.folder());
-        // Ours may be closed to whom it runs as.
-        command.env("TMPDIR", self.folder());
+        // Ours may be closed to whom it runs as, and is nobody else's to write to.
+        command.env("TMPDIR", self.folder()).env("HOME", self.folder());
+        command.env_remove("XDG_CONFIG_HOME").env_remove("XDG_DATA_HOME");
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
 
         let mut running = self.running();

@@ -3,6 +3,7 @@
 
 #[cfg(target_os = "linux")]
 mod accounts;
+mod caddy;
 mod client;
 mod cluster;
 mod harness;

@@ -1,6 +1,7 @@
-//! The gateway as a process, asked by a real nginx in front of a service that knows no sessions.
+//! The gateway as a process, asked by a real nginx or Caddy in front of a service that knows no sessions.
 #![cfg(unix)]
 
+mod caddy;
 mod client;
 mod gateway;
 mod identity;

@@ -64,13 +64,13 @@ async fn a_gateway_that_is_gone_lets_nobody_through() {
     let broken = client.get("/service/api/broken").await.expect(500);
     assert_eq!(broken.given("x-session-user"), ["u1001"]);
 
-    let Site { gateway, nginx, service, redis, sessions, sign_in } = site;
+    let Site { gateway, proxy, service, redis, sessions, sign_in } = site;
     let (asked, address) = (service.asked(), gateway.address().to_string());
     assert_eq!(gateway.stopped().await.code(), Some(0));
     for path in ["/service/api/x", "/service/x", "/service/payments/x"] {
         client.get(path).await.expect_outage();
     }
-    assert_eq!(service.asked(), asked, "{nginx:?}");
+    assert_eq!(service.asked(), asked, "{proxy:?}");
 
     let url = redis.url();
     let _gateway = Gateway::start_at(&address, PLAIN, &[("REDIS_URL", &url)]).await;

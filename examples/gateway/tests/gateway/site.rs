@@ -1,8 +1,10 @@
-//! All of it: Redis, the gateway, nginx as it is configured for everybody, and two services.
+//! All of it: Redis, the gateway, nginx or Caddy as it is configured for everybody, and two services.
+
+use std::net::SocketAddr;
 
 use session_kit::Sessions;
 use session_kit::config::Config;
-use session_testkit::servers::{Nginx, Redis};
+use session_testkit::servers::{Caddy, Nginx, Redis};
 
 use crate::client::Client;
 use crate::process::Gateway;
@@ -10,6 +12,7 @@ use crate::service::{Served, Service};
 use crate::sign_in;
 
 const NGINX: &str = include_str!("../../nginx.conf");
+const CADDY: &str = include_str!("../../Caddyfile");
 
 /// Sessions in Redis itself.
 pub(crate) const PLAIN: &str = r#"
@@ -34,7 +37,7 @@ pub(crate) fn with(config: &str, section: &str, settings: &str) -> String {
 }
 
 pub(crate) struct Site {
-    pub(crate) nginx: Nginx,
+    pub(crate) proxy: Proxy,
     pub(crate) gateway: Gateway,
     pub(crate) service: Service,
     /// Those of the node that signs people in.
@@ -48,36 +51,81 @@ impl Site {
         Self::start_on(Redis::start().await, config, config).await
     }
 
+    pub(crate) async fn start_behind_caddy(config: &str) -> Self {
+        Self::start_behind(Kind::Caddy, Redis::start().await, config, config).await
+    }
+
     /// The gateway with one configuration, the node that signs people in with another.
     pub(crate) async fn start_on(redis: Redis, gateway: &str, sign_in: &str) -> Self {
+        Self::start_behind(Kind::Nginx, redis, gateway, sign_in).await
+    }
+
+    async fn start_behind(kind: Kind, redis: Redis, gateway: &str, sign_in: &str) -> Self {
         let url = redis.url();
         let sessions = sessions(sign_in, &url);
         let gateway =
             Gateway::start_at("127.0.0.1:0", gateway, &[("REDIS_URL", url.as_str())]).await;
         let service = Service::start().await;
         let sign_in = sign_in::start(sessions.clone()).await;
-        let nginx = Nginx::start(|address| {
-            // With what ends a port: another one may begin as this does.
-            let moved = |config: &str, from: &str, to: String| {
-                replaced(config, &format!("{from};"), &format!("{to};"))
-            };
-            let config = moved(NGINX, "127.0.0.1:8080", address.to_string());
-            let config = moved(&config, "127.0.0.1:4000", gateway.address().to_string());
-            let config = moved(&config, "127.0.0.1:3000", sign_in.address.to_string());
-            moved(&config, "127.0.0.1:8000", service.served.address.to_string())
-        })
-        .await;
-        Self { nginx, gateway, service, sessions, redis, sign_in }
+        let places = [gateway.address(), sign_in.address, service.served.address];
+        let proxy = Proxy::start(kind, places).await;
+        Self { proxy, gateway, service, sessions, redis, sign_in }
     }
 
     pub(crate) fn client(&self) -> Client {
-        Client::new(self.nginx.url())
+        Client::new(self.proxy.url())
     }
 
     pub(crate) async fn signed_in(&self, subject: &str) -> Client {
         let mut client = self.client();
         client.log_in(subject).await;
         client
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Nginx,
+    Caddy,
+}
+
+/// What clients talk to.
+#[derive(Debug)]
+pub(crate) enum Proxy {
+    Nginx(Nginx),
+    Caddy(Caddy),
+}
+
+impl Proxy {
+    /// With the gateway, who signs people in, and the service.
+    async fn start(kind: Kind, [gateway, sign_in, service]: [SocketAddr; 3]) -> Self {
+        let moved = |config: &str, itself: SocketAddr, end: &str| {
+            let places = [
+                ("127.0.0.1:8080", itself),
+                ("127.0.0.1:4000", gateway),
+                ("127.0.0.1:3000", sign_in),
+                ("127.0.0.1:8000", service),
+            ];
+            // With what ends a port: another one may begin as this does.
+            places.iter().fold(config.to_owned(), |config, (from, to)| {
+                replaced(&config, &format!("{from}{end}"), &format!("{to}{end}"))
+            })
+        };
+        match kind {
+            Kind::Nginx => Self::Nginx(Nginx::start(|itself| moved(NGINX, itself, ";")).await),
+            Kind::Caddy => {
+                // The last one ends a line, the others are followed by a brace.
+                let config = replaced(CADDY, "127.0.0.1:3000\n", "127.0.0.1:3000 {\n\t}\n");
+                Self::Caddy(Caddy::start(|itself| moved(&config, itself, " {")).await)
+            }
+        }
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::Nginx(nginx) => nginx.url(),
+            Self::Caddy(caddy) => caddy.url(),
+        }
     }
 }
 
