@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind};
 /// | gone | 401 | `session_gone` |
 /// | limit reached | 403 | `session_limit` |
 /// | too large | 413 | `too_large` |
-/// | unavailable, timeout, full, conflict | 503, `Retry-After: 1` | `store_unavailable` |
+/// | unavailable, timeout, not replicated, full, conflict, misconfigured | 503, `Retry-After: 1` | `store_unavailable` |
 /// | all else | 500 | `internal` |
 ///
 /// ```
@@ -43,12 +43,17 @@ impl ErrorAnswer {
                 (403, "session_limit", "this user is signed in too often already")
             }
             ErrorKind::TooLarge => (413, "too_large", "this is more than a session holds"),
-            ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Full | ErrorKind::Conflict => {
+            // Misconfigured is what a store is that lacks its tables: out of reach, for a client.
+            ErrorKind::Unavailable
+            | ErrorKind::Timeout
+            | ErrorKind::NotReplicated
+            | ErrorKind::Full
+            | ErrorKind::Conflict
+            | ErrorKind::Misconfigured => {
                 (503, "store_unavailable", "sessions are out of reach at the moment")
             }
             ErrorKind::Corrupt
             | ErrorKind::Value
-            | ErrorKind::Misconfigured
             | ErrorKind::Misuse
             | ErrorKind::Unsupported
             | ErrorKind::Entropy => (500, "internal", "this session cannot be used"),

@@ -11,6 +11,9 @@ pub enum ErrorKind {
     Unavailable,
     /// The store did not answer in time. Whether a write landed is unknown.
     Timeout,
+    /// The write was done, and too few replicas have confirmed it: it may be lost with the server
+    /// that did it. For stores that wait for replicas.
+    NotReplicated,
     /// Other requests kept changing the session: the bounded number of tries is used up and
     /// nothing of this request was saved.
     Conflict,
@@ -44,6 +47,7 @@ impl ErrorKind {
         match self {
             Self::Unavailable => "unavailable",
             Self::Timeout => "timeout",
+            Self::NotReplicated => "not_replicated",
             Self::Conflict => "conflict",
             Self::Gone => "gone",
             Self::Corrupt => "corrupt",
@@ -173,13 +177,20 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self.kind(),
-            ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Conflict | ErrorKind::Full
+            ErrorKind::Unavailable
+                | ErrorKind::Timeout
+                | ErrorKind::NotReplicated
+                | ErrorKind::Conflict
+                | ErrorKind::Full
         )
     }
 
     /// Whether a write that ended so may have landed all the same.
     pub fn is_outcome_unknown(&self) -> bool {
-        matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Timeout)
+        matches!(
+            self.kind(),
+            ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::NotReplicated
+        )
     }
 }
 

@@ -84,7 +84,8 @@ pub enum SessionEvent {
     /// A save is through after its log was replayed so many times on what others wrote.
     Replayed(usize),
     /// Something could not be done, because of an error of that kind. Those of an outage are
-    /// [`Unavailable`](ErrorKind::Unavailable) and [`Timeout`](ErrorKind::Timeout).
+    /// [`Unavailable`](ErrorKind::Unavailable), [`Timeout`](ErrorKind::Timeout) and
+    /// [`NotReplicated`](ErrorKind::NotReplicated).
     Failed(Stage, ErrorKind),
 }
 

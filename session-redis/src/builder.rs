@@ -120,7 +120,8 @@ impl RedisStoreBuilder {
 
     /// Acknowledges a log-in, a rotation or a log-out only when that many replicas have it
     /// (`WAIT`): a failover right afterwards, to one of them, does not undo it. If they do not within
-    /// `timeout`, the call fails, although the primary may have executed it.
+    /// `timeout`, the call fails with [`NotReplicated`](session_core::ErrorKind::NotReplicated): the primary has
+    /// executed it. A client is told of the failure, and given its new token.
     ///
     /// # Default
     ///

@@ -10,7 +10,7 @@ use session_core::Error;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::connect::{Connection, Link, Primary, Servers};
-use crate::error::{Failure, code};
+use crate::error::{Failure, NOT_REPLICATED, code};
 use crate::scripts::Script;
 use crate::slot::Slot;
 use crate::topology::Endpoint;
@@ -263,11 +263,20 @@ impl Call<'_> {
     ) -> Result<Value, RedisError> {
         let mut connection = connection.multiplexed.clone();
         let answer = self.send_itself(&mut connection, primary, way).await?;
-        // A conflict has written nothing that could be waited for.
-        if let (Some(wait), false) = (self.wait, matches!(answer, Value::BulkString(_))) {
+        if let (Some(wait), true) = (self.wait, self.may_have_written(&answer)) {
             wait.on(&mut connection).await?;
         }
         Ok(answer)
+    }
+
+    /// A conflict has written nothing that could be waited for, nor has a call that found nothing,
+    /// unless it is made for the second time.
+    fn may_have_written(&self, answer: &Value) -> bool {
+        match answer {
+            Value::BulkString(_) => false,
+            Value::Int(0) => self.is_repeatable,
+            _ => true,
+        }
     }
 
     async fn send_itself(
@@ -301,7 +310,7 @@ impl Wait {
         command.arg(self.replicas).arg(self.timeout.as_millis() as u64);
         match connection.send_packed_command(&command).await?.extract_error()? {
             Value::Int(reached) if reached >= i64::from(self.replicas) => Ok(()),
-            _ => Err(redis::make_extension_error("NOREPLICAS".to_owned(), None)),
+            _ => Err(redis::make_extension_error(NOT_REPLICATED.to_owned(), None)),
         }
     }
 }

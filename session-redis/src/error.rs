@@ -6,6 +6,9 @@ use std::io;
 use redis::{ErrorKind as RedisErrorKind, RedisError};
 use session_core::{Error, ErrorKind};
 
+/// In place of a code, when too few replicas have confirmed a write.
+pub(crate) const NOT_REPLICATED: &str = "NOTREPLICATED";
+
 /// Why something failed; many calls may fail for the one reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -48,6 +51,9 @@ impl Failure {
             "MISCONF" => (ErrorKind::Unavailable, "the server cannot persist, and takes no writes"),
             "NOREPLICAS" => {
                 (ErrorKind::Unavailable, "too few replicas for the server to take writes")
+            }
+            NOT_REPLICATED => {
+                (ErrorKind::NotReplicated, "too few replicas have confirmed the write in time")
             }
             "READONLY" => (ErrorKind::Unavailable, "the server is a replica"),
             "MASTERDOWN" => (ErrorKind::Unavailable, "the replica has lost its primary"),
@@ -155,6 +161,7 @@ mod tests {
             ("LOADING Redis is loading", ErrorKind::Unavailable, "LOADING"),
             ("MISCONF Redis is configured", ErrorKind::Unavailable, "MISCONF"),
             ("NOREPLICAS Not enough", ErrorKind::Unavailable, "NOREPLICAS"),
+            ("NOTREPLICATED in time", ErrorKind::NotReplicated, NOT_REPLICATED),
             ("READONLY You can't write", ErrorKind::Unavailable, "READONLY"),
             ("CLUSTERDOWN The cluster", ErrorKind::Unavailable, "CLUSTERDOWN"),
             ("ERR max number of clients reached", ErrorKind::Unavailable, "MAXCLIENTS"),

@@ -114,7 +114,8 @@
 //! What the server refuses has the server's word for it in the error's context, as `code`:
 //! `OOM` is [`Full`](session_core::ErrorKind::Full), what is no session is
 //! [`Corrupt`](session_core::ErrorKind::Corrupt), a write that came too late to be listed is
-//! [`Timeout`](session_core::ErrorKind::Timeout); what concerns the server (`LOADING`, `MISCONF`,
+//! [`Timeout`](session_core::ErrorKind::Timeout), one that too few replicas have confirmed is
+//! [`NotReplicated`](session_core::ErrorKind::NotReplicated); what concerns the server (`LOADING`, `MISCONF`,
 //! `NOREPLICAS`, `READONLY`, `CLUSTERDOWN`, `MAXCLIENTS`, `WRONGPASS`, `NOPERM`, …) is
 //! [`Unavailable`](session_core::ErrorKind::Unavailable).
 //!

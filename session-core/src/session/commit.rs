@@ -199,14 +199,16 @@ impl<'a> Attempt<'a> {
         }
         let created = sessions.store().create(&key, &record).await;
         self.in_doubt = false;
-        match created? {
+        let (created, unconfirmed) =
+            done_or_failed(created, Created::Created(Revision::UNSAVED.next()))?;
+        match created {
             Created::Created(revision) => {
                 if let Some(subject) = newcomer {
                     self.keep_limit(&subject, &key).await?;
                 }
                 self.settle(token, key, record, fields, revision);
                 self.tell(SessionEvent::Created);
-                Ok(true)
+                self.confirm(unconfirmed)
             }
             // Somebody else's session, by a chance of one in 2^256: draw again.
             Created::Duplicate => Ok(false),
@@ -233,14 +235,16 @@ impl<'a> Attempt<'a> {
             sessions.store().replace(&key, &record, expected).await
         };
         self.in_doubt = false;
-        match replaced? {
+        let (replaced, unconfirmed) =
+            done_or_failed(replaced, Replaced::Replaced(expected.next()))?;
+        match replaced {
             Replaced::Replaced(revision) => {
                 if let Some(subject) = newcomer {
                     self.keep_limit(&subject, &key).await?;
                 }
                 self.settle(token, key, record, fields, revision);
                 self.tell_replaced(rotate);
-                Ok(true)
+                self.confirm(unconfirmed)
             }
             Replaced::Conflict(current) => {
                 self.progress.conflicts += 1;
@@ -253,6 +257,18 @@ impl<'a> Attempt<'a> {
                 self.tell_gone(live);
                 let message = "the session has ended meanwhile; nothing was saved";
                 Err(Error::new(ErrorKind::Gone, message))
+            }
+        }
+    }
+
+    /// Fails if a write is done that too few replicas have confirmed. The client is given its token
+    /// all the same: the one that it came with opens nothing any more.
+    fn confirm(&self, unconfirmed: Option<Error>) -> Result<bool, Error> {
+        match unconfirmed {
+            None => Ok(true),
+            Some(error) => {
+                self.session.state().tell(TransportChange::Set);
+                Err(error)
             }
         }
     }
@@ -382,6 +398,14 @@ impl Drop for Attempt<'_> {
         } else {
             state.pending.put_back(pending);
         }
+    }
+}
+
+/// What a write did; if too few replicas have confirmed it, `done`, and the error that says so.
+fn done_or_failed<T>(result: Result<T, Error>, done: T) -> Result<(T, Option<Error>), Error> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotReplicated => Ok((done, Some(error))),
+        result => result.map(|done| (done, None)),
     }
 }
 

@@ -35,6 +35,8 @@ struct Lazy {
     settings: Arc<Settings>,
     presented: Presented,
     session: OnceCell<Session>,
+    /// Somebody has tried to load it: what is answered depends on it, even if nobody could.
+    asked_for: AtomicBool,
     /// The response has begun. A session that is loaded later has to know.
     responded: AtomicBool,
 }
@@ -43,7 +45,7 @@ struct Lazy {
 #[derive(Debug, Default)]
 #[must_use = "the client has to be told, or the response to be replaced"]
 pub struct Finished {
-    /// Whether the session was looked at, so that the response is one client's alone.
+    /// Whether the session was asked for, so that the response is one client's alone.
     pub used: bool,
     /// The value of the [response header](Sessions::response_header) to add.
     pub header: Option<String>,
@@ -53,9 +55,15 @@ pub struct Finished {
 
 impl LazySession {
     pub(crate) fn new(sessions: Sessions, settings: Arc<Settings>, presented: Presented) -> Self {
-        let (session, responded) = (OnceCell::new(), AtomicBool::new(false));
-        let lazy = Arc::new(Lazy { sessions, settings, presented, session, responded });
-        Self { lazy, consistency: Consistency::default() }
+        let lazy = Lazy {
+            sessions,
+            settings,
+            presented,
+            session: OnceCell::new(),
+            asked_for: AtomicBool::new(false),
+            responded: AtomicBool::new(false),
+        };
+        Self { lazy: Arc::new(lazy), consistency: Consistency::default() }
     }
 
     /// The same session, by a handle whose [`load`](LazySession::load) reads as fresh as that. For
@@ -83,7 +91,8 @@ impl LazySession {
     /// As [`load`](LazySession::load).
     pub async fn load_with(&self, consistency: Consistency) -> Result<Session, Error> {
         let load = || async {
-            let Lazy { sessions, settings, presented: _, session: _, responded: _ } = &*self.lazy;
+            let Lazy { sessions, settings, .. } = &*self.lazy;
+            self.lazy.asked_for.store(true, Ordering::Relaxed);
             let span = report::load_span();
             let read = self.read(consistency).instrument(span.clone()).await;
             let read = read.map_err(|error| error.during("load"));
@@ -110,7 +119,7 @@ impl LazySession {
     }
 
     async fn read(&self, consistency: Consistency) -> Read {
-        let Lazy { sessions, settings, presented, session: _, responded: _ } = &*self.lazy;
+        let Lazy { sessions, settings, presented, .. } = &*self.lazy;
         let rejected = |why| Ok((Base::Dead, Some(SessionEvent::Rejected(why))));
         let value = match presented {
             Presented::Nothing => return Ok((Base::Nothing, None)),
@@ -152,7 +161,7 @@ impl LazySession {
     /// has seen and answered is not answered a second time.
     pub async fn finish(&self, refused: bool) -> Finished {
         self.lazy.responded.store(true, Ordering::SeqCst);
-        let Some(session) = self.loaded() else { return Finished::default() };
+        let Some(session) = self.loaded() else { return self.finished_without() };
         let (saved, _turn) = commit::save(session).await;
         self.finished(session, saved.err(), refused)
     }
@@ -163,11 +172,17 @@ impl LazySession {
         let Some(session) = self.loaded() else {
             self.lazy.responded.store(true, Ordering::SeqCst);
             // Unless it has been loaded in this very moment.
-            return self.loaded().is_none().then(Finished::default);
+            return self.loaded().is_none().then(|| self.finished_without());
         };
         let _turn = session.has_nothing_to_save()?;
         self.lazy.responded.store(true, Ordering::SeqCst);
         Some(self.finished(session, None, refused))
+    }
+
+    /// What there is to say of a session that nobody has: whether anybody wanted it.
+    fn finished_without(&self) -> Finished {
+        let used = self.lazy.asked_for.load(Ordering::Relaxed);
+        Finished { used, header: None, error: None }
     }
 
     /// Ends the time in which the client can be told anything. The caller holds the permit to

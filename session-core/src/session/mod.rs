@@ -387,6 +387,8 @@ impl Session {
     /// - [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable),
     ///   [`ErrorKind::Timeout`](crate::ErrorKind::Timeout): nobody knows whether it was written.
     ///   It is not tried again, so nothing happens twice.
+    /// - [`ErrorKind::NotReplicated`](crate::ErrorKind::NotReplicated): it was written, and may be
+    ///   lost with the server that did so. The client is given its new token all the same.
     ///
     /// A commit saves for all clones of this session. So one that finds nothing left to save fails
     /// as well if an earlier one has lost what it was to save.

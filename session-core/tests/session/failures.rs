@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use session_core::{ErrorKind, Field, Payload, Session, SessionCookie, Sessions, Source, Store};
+use session_core::{
+    ErrorKind, Field, Payload, Session, SessionCookie, Sessions, Source, Store, Subject,
+};
 use session_testkit::{FaultyStore, Method};
 
 use crate::cancellation::poll_once;
@@ -47,6 +49,7 @@ async fn a_session_that_cannot_be_read_is_an_error_and_its_cookie_stays() {
         assert!(lazy.loaded().is_none());
         let finished = lazy.finish(true).await;
         assert!(finished.header.is_none(), "nobody knows whether the session is alive");
+        assert!(finished.used, "and that is told to nobody else");
         assert!(lazy.load().await.unwrap().exists(), "a later call tries again");
     }
 }
@@ -77,6 +80,40 @@ async fn what_was_not_saved_is_never_a_success() {
     // The session was refused, not in doubt: the end of the request tries again.
     assert_eq!(finished.error.unwrap().kind(), ErrorKind::Full);
     assert!(finished.header.is_none() && faulty.app.store.is_empty());
+}
+
+/// The id that it came with is dead, on the server that did so at least.
+#[tokio::test]
+async fn a_client_whose_new_id_too_few_replicas_have_is_told_both() {
+    type Act = fn(&Session);
+    let log_in: Act = |session| session.log_in(Subject::new("ada").unwrap());
+    for (method, act) in [(Method::Rotate, log_in), (Method::Rotate, |session| session.rotate())] {
+        let faulty = faulty();
+        let mut visitor = faulty.live().await;
+        let before = visitor.clone();
+        faulty.store.lose_reply(method, ErrorKind::NotReplicated);
+        let ((), finished) = visitor.visit(&faulty.app.sessions, async |s| act(s)).await;
+        assert_eq!(finished.error.unwrap().kind(), ErrorKind::NotReplicated);
+        assert!(finished.header.is_some());
+        assert_eq!(faulty.counter(&visitor).await, Some(1), "signed out by nobody");
+        assert_eq!(faulty.counter(&before).await, None);
+    }
+
+    let faulty = faulty();
+    let mut visitor = Visitor::default();
+    faulty.store.lose_reply(Method::Create, ErrorKind::NotReplicated);
+    let saved = visitor.visit(&faulty.app.sessions, async |session| {
+        log_in(session);
+        let error = session.commit().await.unwrap_err();
+        session.insert(COUNTER, &1).unwrap();
+        session.commit().await.unwrap();
+        error
+    });
+    let (error, finished) = saved.await;
+    assert_eq!(error.kind(), ErrorKind::NotReplicated);
+    assert!(finished.header.is_some());
+    assert_eq!(faulty.counter(&visitor).await, Some(1), "it goes on from what was written");
+    assert_eq!(faulty.app.store.len(), 1);
 }
 
 #[tokio::test]

@@ -152,6 +152,7 @@ async fn an_outage_is_503_and_never_an_anonymous_visitor() {
             backend.faulty.heal();
             assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path} {kind}");
             assert_eq!(answer.header("retry-after"), ["1"]);
+            assert_eq!(answer.header("vary"), ["Cookie"], "{path} {kind}");
             assert_eq!(answer.header("content-type"), ["application/json"]);
             assert!(answer.body.starts_with(r#"{"error":"store_unavailable","message":""#));
             assert_eq!(client.cookie, cookie, "{path} {kind}: the client keeps its token");

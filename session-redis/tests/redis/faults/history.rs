@@ -52,14 +52,19 @@ pub(super) enum Outcome {
     Failed(ErrorKind, Option<String>),
 }
 
+fn is_of_an_outage(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::NotReplicated)
+}
+
 impl Event {
     /// Whether this may have ended its session, acknowledged or not.
     pub(super) fn may_have_ended(&self) -> bool {
         matches!(self.operation, Operation::Delete | Operation::RotateFrom)
-            && matches!(
-                self.outcome,
-                Outcome::Ended | Outcome::Failed(ErrorKind::Unavailable | ErrorKind::Timeout, _)
-            )
+            && match self.outcome {
+                Outcome::Ended => true,
+                Outcome::Failed(kind, _) => is_of_an_outage(kind),
+                _ => false,
+            }
     }
 
     /// Whether it was a write, and was acknowledged.
@@ -107,7 +112,7 @@ impl History {
     pub(super) fn assert_typed_and_within(&self, limit: Duration) {
         for event in self.events() {
             let is_typed = !matches!(&event.outcome, Outcome::Failed(kind, _)
-                if !matches!(kind, ErrorKind::Unavailable | ErrorKind::Timeout));
+                if !is_of_an_outage(*kind));
             assert!(is_typed && event.took() <= limit, "after {:?}: {event:#?}", event.took());
         }
     }
