@@ -119,8 +119,11 @@ impl fmt::Display for CodecId {
 }
 
 /// Encodes a value of a known type.
-pub(crate) fn encode<T: Serialize>(codec: &dyn Codec, value: &T) -> Result<Vec<u8>, Error> {
-    codec.encode(value)
+pub(crate) fn encode<T: Serialize + ?Sized>(
+    codec: &dyn Codec,
+    value: &T,
+) -> Result<Vec<u8>, Error> {
+    codec.encode(&value)
 }
 
 /// Decodes a value into a known type.

@@ -192,10 +192,7 @@ impl<'a> Attempt<'a> {
         if let (Base::Unreadable(old), true) = (&self.base, record.subject.is_some()) {
             // Whoever signs in leaves no session behind that other nodes can still read.
             let ended = sessions.store().delete(old).await?;
-            self.base = Base::Dead;
-            if ended {
-                self.tell(SessionEvent::Destroyed(Ending::Request));
-            }
+            self.tell_ended(ended);
         }
         let created = sessions.store().create(&key, &record).await;
         self.in_doubt = false;
@@ -253,6 +250,15 @@ impl<'a> Attempt<'a> {
                 self.base = Base::Live(current);
                 Ok(false)
             }
+            // Who starts over wants nothing of it, and whatever it has become is to end as well.
+            Replaced::Gone if self.pending.restart => {
+                self.in_doubt = true;
+                // Seldom, so not in the memory of every save.
+                let ended = Box::pin(sessions.end(&live.key, &live.record)).await;
+                self.in_doubt = false;
+                self.tell_ended(ended?);
+                Ok(false)
+            }
             Replaced::Gone => {
                 self.tell_gone(live);
                 let message = "the session has ended meanwhile; nothing was saved";
@@ -282,13 +288,17 @@ impl<'a> Attempt<'a> {
             Base::Nothing | Base::Dead => Ok(false),
         };
         self.in_doubt = false;
-        let ended = deleted?;
-        self.base = Base::Dead;
+        self.tell_ended(deleted?);
         self.saved = true;
+        Ok(true)
+    }
+
+    /// There is no session any more, and whether this commit has ended one.
+    fn tell_ended(&mut self, ended: bool) {
+        self.base = Base::Dead;
         if ended {
             self.tell(SessionEvent::Destroyed(Ending::Request));
         }
-        Ok(true)
     }
 
     /// Extends the session. A failure is no reason to fail the request, which has asked for

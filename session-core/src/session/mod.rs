@@ -68,7 +68,7 @@ struct Inner {
 }
 
 /// Names a field that holds a `T`: a [`Field<T>`], or a string for any type.
-pub trait FieldName<T> {
+pub trait FieldName<T: ?Sized> {
     /// The name.
     fn field_name(&self) -> &str;
 }
@@ -79,13 +79,13 @@ impl<T> FieldName<T> for Field<T> {
     }
 }
 
-impl<T> FieldName<T> for &str {
+impl<T: ?Sized> FieldName<T> for &str {
     fn field_name(&self) -> &str {
         self
     }
 }
 
-impl<T> FieldName<T> for &String {
+impl<T: ?Sized> FieldName<T> for &String {
     fn field_name(&self) -> &str {
         self
     }
@@ -107,8 +107,8 @@ impl Session {
     }
 
     /// Whether the field has a value, of whatever type.
-    pub fn contains(&self, name: &str) -> bool {
-        self.state().get(name).is_some()
+    pub fn contains(&self, field: impl AsRef<str>) -> bool {
+        self.state().get(field.as_ref()).is_some()
     }
 
     /// Stores a value, in place of whatever the field held.
@@ -117,7 +117,11 @@ impl Session {
     ///
     /// [`ErrorKind::Value`](crate::ErrorKind::Value) if the codec cannot express it,
     /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) if it alone is over the limit for all.
-    pub fn insert<T: Serialize>(&self, field: impl FieldName<T>, value: &T) -> Result<(), Error> {
+    pub fn insert<T: Serialize + ?Sized>(
+        &self,
+        field: impl FieldName<T>,
+        value: &T,
+    ) -> Result<(), Error> {
         let name = field.field_name();
         let value = encode(&self.0.settings, name, value)
             .map_err(|error| error.during("insert").with("field", name))?;
@@ -171,8 +175,8 @@ impl Session {
     /// Computes a field's value from its present one, saves everything pending at once, and
     /// returns the value as it was stored: no two calls on one session get the same turn.
     ///
-    /// If that fails, the update is not pending any more. What was pending before still is, unless
-    /// nobody knows whether it was saved.
+    /// If that fails, or the call is dropped, the update is not pending any more. What was pending
+    /// before still is, unless nobody knows whether it was saved.
     ///
     /// # Errors
     ///
@@ -185,22 +189,10 @@ impl Session {
         let name: Name = field.field_name().into();
         let (recompute, last) = remembering(self.settings_shared(), &name, change);
         self.push_update(name, Arc::clone(&recompute)).map_err(|error| error.during("update"))?;
-        if let Err(error) = self.commit().await {
-            self.withdraw(&recompute);
-            return Err(error);
-        }
+        let pushed = Pushed { session: self, recompute };
+        self.commit().await?;
+        drop(pushed);
         lock(&last).take().ok_or_else(computed_nothing)
-    }
-
-    /// Takes an update back that is still pending: whoever was told that it failed is not to find
-    /// it saved at the end of the request.
-    fn withdraw(&self, recompute: &Recompute) {
-        let mut state = self.state();
-        if state.pending.log.withdraw(recompute) {
-            state.version += 1;
-            drop(state);
-            self.show_pending();
-        }
     }
 
     /// Runs the closure outside the lock, so it may use this session, and logs it once what it
@@ -224,6 +216,28 @@ impl Session {
         }
         let message = "the field changed each time its new value had been computed";
         Err(Error::new(ErrorKind::Misuse, message).with("field", name))
+    }
+}
+
+/// An update that nobody is to find saved at the end of the request if its call has failed or was
+/// given up. When this is dropped it is taken back, if it is still pending.
+struct Pushed<'a> {
+    session: &'a Session,
+    recompute: Recompute,
+}
+
+impl Drop for Pushed<'_> {
+    fn drop(&mut self) {
+        let mut state = self.session.state();
+        if !state.pending.log.withdraw(&self.recompute) {
+            return;
+        }
+        state.version += 1;
+        drop(state);
+        // Runs closures of the application, one of which may be why this is dropped.
+        if !std::thread::panicking() {
+            self.session.show_pending();
+        }
     }
 }
 
@@ -476,7 +490,11 @@ where
     (recompute, last)
 }
 
-fn encode<T: Serialize>(settings: &Settings, name: &str, value: &T) -> Result<Bytes, Error> {
+fn encode<T: Serialize + ?Sized>(
+    settings: &Settings,
+    name: &str,
+    value: &T,
+) -> Result<Bytes, Error> {
     let value = codec::encode(settings.codec(), value)?;
     settings.format().limits().check_payload(name.len() + value.len())?;
     Ok(value.into())

@@ -230,9 +230,12 @@ impl State {
         }
     }
 
-    /// Remembers that what was to be saved may not be.
-    pub(super) fn lose(&mut self, kind: ErrorKind, pending: Pending) {
+    /// Remembers that what was to be saved may not be, with all that was lost before.
+    pub(super) fn lose(&mut self, kind: ErrorKind, mut pending: Pending) {
         self.losses += 1;
+        if let Some(earlier) = self.lost.take() {
+            pending.put_back(earlier.pending);
+        }
         self.lost = Some(Lost { kind, pending });
     }
 

@@ -58,6 +58,30 @@ async fn a_cancelled_save_leaves_the_store_as_before_or_as_after() {
 }
 
 #[tokio::test]
+async fn an_update_that_was_given_up_before_it_was_sent_is_not_saved_later() {
+    let (app, store) = app_over(FaultyStore::new, |builder| builder);
+    let mut visitor = Visitor::default();
+    visitor.request(&app.sessions, async |session| session.insert(COUNTER, &1).unwrap()).await;
+
+    let lazy = visitor.open(&app.sessions);
+    let session = lazy.load().await.unwrap();
+    session.insert("theme", "dark").unwrap();
+    let gate = store.hold_call(Method::Replace);
+    let mut saving = std::pin::pin!(session.commit());
+    assert!(saving.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let add = |n: Option<u64>| n.unwrap_or(0) + 1;
+    assert!(poll_once(session.update_now(COUNTER, add)).is_pending(), "the other one saves");
+    assert_eq!(session.get(COUNTER).unwrap(), Some(1));
+    gate.open();
+    saving.await.unwrap();
+    assert_eq!(session.update_now(COUNTER, add).await.unwrap(), 2);
+    assert!(lazy.finish(false).await.error.is_none());
+    let session = visitor.open(&app.sessions).load().await.unwrap();
+    assert_eq!(session.get(COUNTER).unwrap(), Some(2));
+    assert!(session.contains(COUNTER) && session.contains("theme"));
+}
+
+#[tokio::test]
 async fn a_cancelled_commit_is_not_passed_off_as_saved() {
     let (app, store) = app_over(FaultyStore::new, |builder| builder);
     let mut visitor = Visitor::default();

@@ -167,6 +167,24 @@ async fn a_handler_may_try_again_after_a_lost_reply() {
 }
 
 #[tokio::test]
+async fn a_later_loss_does_not_hide_an_earlier_one() {
+    let faulty = faulty();
+    let visitor = faulty.live().await;
+    let lazy = visitor.open(&faulty.app.sessions);
+    let session = lazy.load().await.unwrap();
+    faulty.store.fail_next(Method::Delete, ErrorKind::Timeout);
+    session.destroy();
+    session.commit().await.unwrap_err();
+    faulty.store.fail_next(Method::Replace, ErrorKind::Timeout);
+    session.insert("a", &1).unwrap();
+    session.commit().await.unwrap_err();
+    session.insert("a", &1).unwrap();
+    session.commit().await.unwrap();
+    let finished = lazy.finish(false).await;
+    assert_eq!(finished.error.unwrap().kind(), ErrorKind::Timeout, "it may still be alive");
+}
+
+#[tokio::test]
 async fn a_lost_reply_to_a_log_out_leaves_no_live_session() {
     let faulty = faulty();
     let mut visitor = faulty.live().await;

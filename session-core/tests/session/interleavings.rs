@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 
 use session_core::{
-    ErrorKind, Field, KeyRing, Level, SessionCookie, Sessions, SessionsBuilder, Subject, Timeouts,
+    ErrorKind, Field, KeyRing, Level, Session, SessionCookie, Sessions, SessionsBuilder, Subject,
+    Timeouts,
 };
 use session_testkit::{FaultyStore, Method};
 
@@ -125,6 +126,42 @@ async fn a_session_that_was_rotated_meanwhile_is_logged_out_all_the_same() {
     assert!(lazy.finish(false).await.error.is_none());
     assert!(!other.open(&app.sessions).load().await.unwrap().exists());
     assert!(app.store.is_empty());
+}
+
+/// With something to say to who has signed out, or to sign in as somebody else.
+#[tokio::test]
+async fn a_session_that_was_rotated_meanwhile_ends_for_one_that_takes_its_place() {
+    type Act = fn(&Session);
+    for (rotated, act) in [
+        (true, (|session| session.log_in(subject("bob"))) as Act),
+        (false, |session| session.log_in(subject("bob"))),
+        (true, |session| {
+            session.log_out();
+            session.flash(Level::Success, "signed out").unwrap();
+        }),
+    ] {
+        let app = app();
+        let mut visitor = Visitor::default();
+        visitor.request(&app.sessions, async |session| session.log_in(subject("ada"))).await;
+        let mut late = visitor.clone();
+        let lazy = late.open(&app.sessions);
+        act(&lazy.load().await.unwrap());
+        visitor
+            .request(
+                &app.sessions,
+                async |session| {
+                    if rotated { session.rotate() } else { session.destroy() }
+                },
+            )
+            .await;
+        let finished = lazy.finish(false).await;
+        assert!(finished.error.is_none(), "{finished:?}");
+        late.receive(&finished);
+        assert!(!visitor.open(&app.sessions).load().await.unwrap().exists());
+        let new = late.open(&app.sessions).load().await.unwrap();
+        assert!(new.exists() && new.subject() != Some(subject("ada")));
+        assert_eq!(app.store.len(), 1);
+    }
 }
 
 #[tokio::test]
