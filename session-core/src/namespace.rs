@@ -8,8 +8,8 @@ use crate::error::Error;
 /// Which application, and which of its kinds of session, a key belongs to.
 ///
 /// The namespace is hashed into every [`Key`](crate::Key) and bound into every sealed payload
-/// and cookie, so two applications on one server can neither read nor mix up each other's
-/// sessions (compare Airflow CVE-2020-17526).
+/// and cookie, so two applications with names of their own can neither read nor mix up
+/// each other's sessions, whatever they share (compare Airflow CVE-2020-17526).
 ///
 /// ```
 /// use session_core::Namespace;

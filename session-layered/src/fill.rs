@@ -62,12 +62,12 @@ impl Node {
 
     /// The shared store has moved an idle deadline.
     pub(crate) fn extended(&self, touch: &Touch, ticket: &Ticket) {
+        let locked = self.stripes.of(&touch.key).lock();
         let Some(entry) = self.cache.peek(&touch.key) else { return };
         let idle_deadline = touch.idle_deadline.min(entry.record.absolute_deadline);
         if idle_deadline <= entry.record.idle_deadline {
             return;
         }
-        let locked = self.stripes.of(&touch.key).lock();
         if locked.generation() == ticket.generation {
             let record = Arc::new(Record { idle_deadline, ..Record::clone(&entry.record) });
             self.cache.insert(touch.key, Arc::new(Entry::new(record, entry.under.clone())));

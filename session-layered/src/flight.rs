@@ -82,7 +82,7 @@ impl Node {
             let loaded = node.store.load(key, load).await?;
             node.land(key, &ticket, None, loaded).await
         };
-        let span = tracing::debug_span!("session.cache.load", ?key);
+        let span = tracing::debug_span!("session.cache.load");
         let flight = flight.instrument(span).boxed().shared();
         if let Some(weak) = flight.downgrade() {
             // Another flight of this key has admitted nobody: it is over, or of before.

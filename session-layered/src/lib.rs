@@ -20,7 +20,8 @@
 //! ```
 //!
 //! The shared store is one that announces its changes: the Redis store (one server, Sentinel or
-//! Cluster), or the embedded one, in tests. A store that does not is refused.
+//! Cluster), the SQL store on PostgreSQL, or the embedded one, in tests. A store that does not is
+//! refused.
 //!
 //! # What is promised
 //!

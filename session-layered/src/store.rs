@@ -136,7 +136,9 @@ impl Store for Layered {
         let node = self.at_work();
         node.settle(from).await;
         let write = node.begin_write(to);
-        let rotated = node.store.rotate(from, to, record, expected).await?;
+        let rotated = node.store.rotate(from, to, record, expected).await;
+        // Nobody knows which of the two is alive. It is not this node's cache that says so.
+        let rotated = rotated.inspect_err(|_| node.gone(from))?;
         match &rotated {
             Replaced::Replaced(revision) => {
                 node.removed(from);

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use session_core::{Error, Key, Timestamp, Touch, Touched};
+use session_core::{Error, Key, Lane, Timestamp, Touch, Touched};
 use tokio::sync::Notify;
 use tracing::Instrument as _;
 
@@ -26,7 +26,7 @@ use crate::sync::lock;
 const PAUSE: Duration = Duration::from_millis(100);
 /// After the shared store has refused to take any.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
-/// So many are sent at once, and without waiting.
+/// So many are sent at once to each primary, and without waiting.
 const BATCH: usize = 512;
 /// When so many wait, no more are taken.
 const MOST: usize = 65_536;
@@ -35,7 +35,7 @@ const LIFE_TO_SPARE: Duration = Duration::from_secs(60);
 
 /// Touches that have not been sent yet, or have not been answered.
 pub(crate) struct TouchQueue {
-    waiting: Mutex<HashMap<Key, Waiting>>,
+    waiting: Mutex<Line>,
     /// How many wait, or are under way: for the many who ask whether there are any.
     len: AtomicUsize,
     arrived: Notify,
@@ -49,11 +49,20 @@ struct Failed {
     error: Error,
 }
 
+#[derive(Default)]
+struct Line {
+    touches: HashMap<Key, Waiting>,
+    /// The number of the next one to come.
+    next: u64,
+}
+
 #[derive(Clone)]
 struct Waiting {
     idle_deadline: Timestamp,
     /// What is to learn that the touch was done.
     entry: Arc<Entry>,
+    /// In the order in which sessions came to wait.
+    number: u64,
 }
 
 impl TouchQueue {
@@ -72,14 +81,17 @@ impl TouchQueue {
     }
 
     /// False if there is no room.
-    fn put(&self, key: Key, touch: Waiting) -> bool {
-        let mut waiting = lock(&self.waiting);
-        if waiting.len() >= MOST && !waiting.contains_key(&key) {
+    fn put(&self, key: Key, idle_deadline: Timestamp, entry: Arc<Entry>) -> bool {
+        let mut line = lock(&self.waiting);
+        let earlier = line.touches.get(&key).map(|touch| touch.number);
+        if earlier.is_none() && line.touches.len() >= MOST {
             return false;
         }
-        waiting.insert(key, touch);
-        self.len.store(waiting.len(), Ordering::Release);
-        match waiting.len() {
+        let number = earlier.unwrap_or(line.next);
+        line.next += 1;
+        line.touches.insert(key, Waiting { idle_deadline, entry, number });
+        self.len.store(line.touches.len(), Ordering::Release);
+        match line.touches.len() {
             1 => self.arrived.notify_one(),
             BATCH => self.many.notify_one(),
             _ => {}
@@ -88,31 +100,49 @@ impl TouchQueue {
     }
 
     fn contains(&self, key: &Key) -> bool {
-        self.len() > 0 && lock(&self.waiting).contains_key(key)
+        self.len() > 0 && lock(&self.waiting).touches.contains_key(key)
     }
 
-    /// They stay until they are answered, so that whoever asks about one of them waits, and so that
-    /// none is lost with a call that is given up.
-    fn batch(&self) -> Vec<(Key, Waiting)> {
-        let waiting = lock(&self.waiting);
-        waiting.iter().take(BATCH).map(|(key, touch)| (*key, touch.clone())).collect()
+    /// Those that wait now have lower numbers.
+    fn next(&self) -> u64 {
+        lock(&self.waiting).next
+    }
+
+    /// A batch for each primary, so that one which is out of reach does not keep the others' from
+    /// theirs, of those that came to wait before number `end`. They stay until they are answered, so
+    /// that whoever asks about one of them waits, and so that none is lost with a call that is given
+    /// up.
+    fn batches(
+        &self,
+        end: u64,
+        lane_of: impl Fn(&Key) -> Option<Lane>,
+    ) -> Vec<Vec<(Key, Waiting)>> {
+        let mut lanes = HashMap::<_, Vec<_>>::new();
+        let line = lock(&self.waiting);
+        for (key, touch) in line.touches.iter().filter(|(_, touch)| touch.number < end) {
+            let batch = lanes.entry(lane_of(key)).or_default();
+            if batch.len() < BATCH {
+                batch.push((*key, touch.clone()));
+            }
+        }
+        lanes.into_values().collect()
     }
 
     /// Takes out what was answered, unless a later touch has come in its place.
     fn answered(&self, key: &Key, deadline: Timestamp) {
-        let mut waiting = lock(&self.waiting);
-        if waiting.get(key).is_some_and(|touch| touch.idle_deadline <= deadline) {
-            waiting.remove(key);
+        let mut line = lock(&self.waiting);
+        if line.touches.get(key).is_some_and(|touch| touch.idle_deadline <= deadline) {
+            line.touches.remove(key);
         }
-        self.len.store(waiting.len(), Ordering::Release);
+        self.len.store(line.touches.len(), Ordering::Release);
     }
 
     /// A write of this session sets its deadlines itself.
     pub(crate) fn forget(&self, key: &Key) {
         if self.len() > 0 {
-            let mut waiting = lock(&self.waiting);
-            waiting.remove(key);
-            self.len.store(waiting.len(), Ordering::Release);
+            let mut line = lock(&self.waiting);
+            line.touches.remove(key);
+            self.len.store(line.touches.len(), Ordering::Release);
         }
     }
 }
@@ -136,8 +166,8 @@ impl Node {
         let locked = self.stripes.of(&touch.key).lock();
         let is_still_there =
             self.cache.peek(&touch.key).is_some_and(|current| Arc::ptr_eq(&current, &entry));
-        let is_queued = is_still_there
-            && self.touches.put(touch.key, Waiting { idle_deadline, entry: Arc::clone(&touched) });
+        let is_queued =
+            is_still_there && self.touches.put(touch.key, idle_deadline, Arc::clone(&touched));
         if is_queued {
             self.cache.insert(touch.key, touched);
             self.counters.add(Count::TouchQueued);
@@ -151,50 +181,65 @@ impl Node {
     pub(crate) async fn settle(&self, key: &Key) {
         let since = BootTime::now().minus(PAUSE_AFTER_FAILURE);
         while self.touches.contains(key) {
-            if self.send_touches(since).await.is_err() {
+            if self.send_touches(u64::MAX, since).await.is_err() {
                 return;
             }
         }
     }
 
-    /// Sends all touches that wait.
+    /// Sends all touches that wait now.
     pub(crate) async fn flush_touches(&self) -> Result<(), Error> {
-        let since = BootTime::now();
-        while self.touches.len() > 0 {
-            self.send_touches(since).await?;
-        }
+        let (end, since) = (self.touches.next(), BootTime::now());
+        while self.send_touches(end, since).await? {}
         Ok(())
     }
 
-    /// Sends one batch, unless that has failed `since`: nobody waits for one deadline after another.
-    async fn send_touches(&self, since: BootTime) -> Result<(), Error> {
+    /// Sends a batch to each primary, of those that came to wait before number `end`, and says whether
+    /// there were any. Not if that has failed `since`: nobody waits for one deadline after another.
+    async fn send_touches(&self, end: u64, since: BootTime) -> Result<bool, Error> {
         let mut failed = self.touches.sending.lock().await;
         if let Some(failed) = failed.as_ref().filter(|failed| failed.at >= since) {
             return Err(failed.error.clone());
         }
-        // By primary, so that one which is out of reach does not keep the others' from theirs.
-        let mut lanes: HashMap<_, Vec<_>> = HashMap::new();
-        for (key, touch) in self.touches.batch() {
-            lanes.entry(self.backplane.lane_of(&key)).or_default().push((key, touch));
-        }
-        let sent = join_all(lanes.into_values().map(|batch| self.send_to_one(batch))).await;
-        let Some(error) = sent.into_iter().find_map(Result::err) else { return Ok(()) };
+        let batches = self.touches.batches(end, |key| self.backplane.lane_of(key));
+        let sent = join_all(batches.iter().map(|batch| self.send_to_one(batch))).await;
+        let Some(error) = sent.into_iter().find_map(Result::err) else {
+            return Ok(!batches.is_empty());
+        };
         *failed = Some(Failed { at: BootTime::now(), error: error.clone() });
         Err(error)
     }
 
-    async fn send_to_one(&self, batch: Vec<(Key, Waiting)>) -> Result<(), Error> {
+    async fn send_to_one(&self, batch: &[(Key, Waiting)]) -> Result<(), Error> {
+        let error = match self.send_together(batch).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        if error.is_retryable() {
+            self.give_up_on_ended(batch);
+            return Err(error);
+        }
+        // One of them is what it should not be, which is no reason to keep the others.
+        for one in batch {
+            match self.send_together(std::slice::from_ref(one)).await {
+                Err(error) if error.is_retryable() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, "a session could not be touched");
+                    self.touches.answered(&one.0, one.1.idle_deadline);
+                    self.counters.add(Count::TouchLost);
+                }
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn send_together(&self, batch: &[(Key, Waiting)]) -> Result<(), Error> {
         let to_touch =
             |(key, touch): &(Key, Waiting)| Touch { key: *key, idle_deadline: touch.idle_deadline };
         let touches: Vec<Touch> = batch.iter().map(to_touch).collect();
         let span = tracing::debug_span!("session.cache.touches", count = touches.len());
-        let answers = match self.store.touch(&touches).instrument(span).await {
-            Ok(answers) => answers,
-            Err(error) => {
-                self.give_up_on_ended(&batch);
-                return Err(error);
-            }
-        };
+        let answers = self.store.touch(&touches).instrument(span).await?;
         for ((key, touch), answer) in batch.iter().zip(answers) {
             match answer {
                 Touched::Done => {

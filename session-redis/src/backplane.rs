@@ -352,6 +352,11 @@ impl Inbox {
 impl Subscription for RedisSubscription {
     async fn next(&mut self) -> Result<Event, Error> {
         loop {
+            // What lies in the inbox may end in an echo that was sent since, and would vouch for
+            // slots that this one has never heard of.
+            if self.lane.has_changed(&self.state.client.servers) {
+                return Err(ended(MOVED));
+            }
             match self.inbox.take() {
                 Some(Some(event)) => return Ok(event),
                 Some(None) => return Err(ended("the connection was lost, or too far behind")),
@@ -362,7 +367,7 @@ impl Subscription for RedisSubscription {
                 () = self.inbox.arrived.notified() => {}
                 () = self.driver.lost() => lock(&self.inbox.received).is_over = true,
                 () = self.lane.changed(&self.state.client.servers) => {
-                    return Err(ended("slots have come to it or left it"));
+                    return Err(ended(MOVED));
                 }
                 () = self.lane.primary.link.replaced(self.number) => {
                     return Err(ended("the primary is another server now"));
@@ -372,7 +377,19 @@ impl Subscription for RedisSubscription {
     }
 }
 
+const MOVED: &str = "slots have come to it or left it";
+
 impl Listened {
+    /// Whether the primary does not own just that any more.
+    fn has_changed(&self, servers: &Servers) -> bool {
+        match (servers, &self.owned) {
+            (Servers::Cluster(cluster), Some(owned)) => {
+                cluster.has_changed_for(self.primary.lane, owned)
+            }
+            _ => false,
+        }
+    }
+
     /// Returns when the primary does not own just that any more.
     async fn changed(&self, servers: &Servers) {
         match (servers, &self.owned) {

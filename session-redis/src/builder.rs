@@ -49,7 +49,8 @@ impl RedisStoreBuilder {
     ///
     /// # Default
     ///
-    /// `session`.
+    /// `session`. Two applications that leave it at that see each other's sessions, and, where their
+    /// cookies have one name, take them for their own.
     pub fn namespace(mut self, name: impl Into<String>) -> Self {
         self.namespace = name.into();
         self

@@ -71,7 +71,8 @@ impl SessionsBuilder {
     ///
     /// # Default
     ///
-    /// The name of the cookie or request header, so that two kinds of session never mix.
+    /// The name of the cookie or request header, so that two kinds of session of an application never
+    /// mix. Two applications whose cookies have one name, and who share a store, need names here.
     pub fn namespace(mut self, name: impl Into<String>) -> Self {
         self.namespace = Some(name.into());
         self

@@ -189,7 +189,8 @@ impl Sessions {
     ///
     /// Requests that have begun keep what they began with; none is dropped, and none sees a part
     /// of the old and a part of the new. Sessions that are alive keep the absolute deadline that
-    /// they have; their idle deadline follows when they are used. `Max-Age` and the other
+    /// they have. Their idle deadline follows when they are used, a longer one at the next touch, a
+    /// shorter one when they are written, since a touch takes no life away. `Max-Age` and the other
     /// attributes of a cookie follow when it is set anew.
     ///
     /// To replace a key, put the new one behind the old one on all nodes, then before it, and

@@ -43,6 +43,17 @@ async fn a_write_that_was_overtaken_is_not_kept() {
     assert_eq!(read(&node, &key).await, Some((third, Source::Shared)));
 }
 
+#[tokio::test]
+async fn after_a_rotation_that_failed_nothing_of_before_is_served() {
+    let (_, faulty, node) = faulty().await;
+    let key = sample::key();
+    let successor = sample::key_beside(&key);
+    let revision = create(&node, &key, &record()).await;
+    faulty.fail_next(Method::Rotate, ErrorKind::Timeout);
+    node.rotate(&key, &successor, &record(), revision).await.unwrap_err();
+    assert_eq!(read(&node, &key).await, Some((revision, Source::Shared)));
+}
+
 /// Two writes of one node, acknowledged in the other order.
 #[tokio::test]
 async fn of_two_own_writes_the_later_one_stays() {

@@ -253,7 +253,7 @@ async fn no_secret_is_in_what_is_recorded_at_trace() {
         "session.load{",
         "session.save{",
         "session.store.rotate{",
-        "session.cache.load{",
+        "session.cache.load: ",
         "a stored session cannot be read",
         "a subscription has ended",
     ] {

@@ -91,6 +91,53 @@ async fn a_flush_sends_them_and_keeps_them_if_it_fails() {
 }
 
 #[tokio::test]
+async fn a_flush_does_not_wait_for_what_came_after_it() {
+    let setup = setup().await;
+    let (first, record) = setup.session().await;
+    let (second, _) = setup.session().await;
+    let until = record.idle_deadline.plus(Duration::from_secs(60));
+    let gate = setup.faulty.hold_reply(Method::Touch);
+    setup.touch(first, until).await;
+    let node = setup.node.clone();
+    let flush = tokio::spawn(async move { node.flush().await });
+    gate.reached().await;
+    setup.touch(second, until).await;
+    setup.faulty.fail(&[Method::Touch], ErrorKind::Unavailable);
+    gate.open();
+    flush.await.unwrap().unwrap();
+    assert_eq!(idle_deadline(&setup.shared, &first).await, Some(until));
+}
+
+/// A stored session that is damaged, or that only a newer version can read.
+#[tokio::test]
+async fn a_session_that_cannot_be_touched_keeps_no_other_from_it() {
+    const SESSIONS: u64 = 600;
+    let server = Redis::start().await;
+    let node = leased(layered(Arc::new(redis(&server).build().unwrap()))).await;
+    let record = sample::record(SystemClock.now());
+    let mut keys = Vec::new();
+    for _ in 0..SESSIONS {
+        let key = sample::key();
+        create(&node, &key, &record).await;
+        keys.push(key);
+    }
+    let text = keys[0].to_string();
+    let (partition, digest) = text.split_once(':').unwrap();
+    let name = format!("{NAMESPACE}:{{{partition}}}:{digest}");
+    server.command(&["SET", &name, "foreign"]).await;
+    let until = record.idle_deadline.plus(Duration::from_secs(60));
+    let touches = keys.iter().map(|key| Touch { key: *key, idle_deadline: until });
+    for touch in touches {
+        assert_eq!(node.touch(&[touch]).await.unwrap(), [Touched::Done], "{:?}", touch.key);
+    }
+    node.flush().await.unwrap();
+    let touches = node.stats().touches;
+    assert_eq!((touches.sent, touches.lost, touches.waiting), (SESSIONS - 1, 1, 0));
+    let other = redis(&server).build().unwrap();
+    assert_eq!(idle_deadline(&other, &keys[1]).await, Some(until));
+}
+
+#[tokio::test]
 async fn whoever_asks_the_shared_store_waits_for_the_touch() {
     let setup = setup().await;
     let (key, record) = setup.session().await;

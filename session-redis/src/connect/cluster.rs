@@ -46,6 +46,16 @@ enum State {
     Failed(Failure),
 }
 
+impl State {
+    /// Whether the primary of a lane is known to own something else than this.
+    fn has_changed_for(&self, lane: Lane, owned: &Owned) -> bool {
+        match self {
+            Self::Known(map) => map.owner_of_lane(lane).is_none_or(|now| now.owned != *owned),
+            Self::Unknown | Self::Failed(_) => false,
+        }
+    }
+}
+
 /// Everybody met so far. A node that comes back finds its lane and its link.
 #[derive(Default)]
 struct Members {
@@ -140,12 +150,13 @@ impl Cluster {
     /// Returns when a primary does not own just this any more.
     pub(crate) async fn changed_for(&self, lane: Lane, owned: &Owned) {
         let mut maps = self.shared.map.subscribe();
-        let has_changed = |state: &State| match state {
-            State::Known(map) => map.owner_of_lane(lane).is_none_or(|now| now.owned != *owned),
-            State::Unknown | State::Failed(_) => false,
-        };
         // The sender is in `self`, and so still there.
-        let _ = maps.wait_for(has_changed).await;
+        let _ = maps.wait_for(|state| state.has_changed_for(lane, owned)).await;
+    }
+
+    /// Whether it does not.
+    pub(crate) fn has_changed_for(&self, lane: Lane, owned: &Owned) -> bool {
+        self.shared.map.borrow().has_changed_for(lane, owned)
     }
 
     /// The map seems to be wrong: look again.

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Writes a node's heartbeat, sends it its echo, and reads the epoch of the namespace.
 -- KEYS: heartbeats, epoch
 -- ARGV: node, number, number handled, ms for which a heartbeat is kept, channel of the echo, an epoch in

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Moves an idle deadline forward, but not past the absolute one.
 -- KEYS: session
 -- ARGV: now, idle deadline, the same as a number, ms until then

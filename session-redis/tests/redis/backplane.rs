@@ -89,6 +89,8 @@ async fn a_lane_that_loses_a_slot_is_not_relied_on_meanwhile() {
     let to = cluster.primaries().iter().find(|primary| primary.port() != from.port()).unwrap();
     let (from_id, to_id) = (cluster.node_id(from).await, cluster.node_id(to).await);
     for slot in moving {
+        let mut late = Ear::on(&store, source.lane).await;
+        late.echo().await;
         let number = slot.to_string();
         to.command(&["CLUSTER", "SETSLOT", &number, "IMPORTING", &from_id]).await;
         from.command(&["CLUSTER", "SETSLOT", &number, "MIGRATING", &to_id]).await;
@@ -108,6 +110,10 @@ async fn a_lane_that_loses_a_slot_is_not_relied_on_meanwhile() {
             .await;
         source.catch_up().await;
         source.hear().await;
+        // Who has not heard what came before does not rely on what comes now.
+        late.try_echo().await.unwrap();
+        let (events, _) = late.end().await;
+        assert_eq!(events, []);
     }
 
     eventually("the session to be on another lane", async || {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use session_core::ErrorKind::{Full, Unavailable};
-use session_core::{Load, Loaded, Store as _};
+use session_core::{Clock as _, Load, Loaded, NodeId, Store as _, SystemClock, Touch, Touched};
 use session_testkit::servers::Redis;
 use tokio::net::TcpStream;
 
@@ -66,11 +66,17 @@ async fn save(redis: &Redis, status: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_server_still_takes_a_log_out() {
+async fn a_full_server_still_takes_a_log_out_and_a_touch() {
     let fixture = Fixture::start(Redis::builder()).await;
     let other = fixture.other_session().await;
     fixture.redis.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
-    fixture.assert_refused(Refused::with(Full, "OOM").but_deletes()).await;
+    fixture.assert_refused(Refused::with(Full, "OOM").but_deletes().but_touches()).await;
+    let touch = Touch { key: other, idle_deadline: SystemClock.now().plus(LONG) };
+    assert_eq!(fixture.store.touch(&[touch]).await.unwrap(), [Touched::Done]);
+    let backplane = fixture.store.backplane().unwrap();
+    let (lane, node) = (backplane.lanes().await.unwrap()[0], NodeId(1));
+    let _subscription = backplane.subscribe(lane, node).await.unwrap();
+    backplane.echo(lane, node, 1, 0).await.unwrap();
     assert!(fixture.store.delete(&other).await.unwrap());
     let left = fixture.store.load(&other, Load::default()).await;
     assert!(matches!(left, Ok(Loaded::Absent)), "{left:?}");
