@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::str::Utf8Error;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use session_kit::{Device, Handle};
+use tokio::time::timeout;
 
 use crate::reply::Failure;
 
@@ -22,6 +23,9 @@ const MAX_BODY: usize = 64 * 1024;
 /// How much more is read, and dropped: a client that is still sending when the connection is
 /// closed may never see why.
 const MAX_DISCARDED: usize = 1024 * 1024;
+
+/// How long that may take.
+const DISCARDED_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long a client may take to send a body.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
@@ -37,12 +41,12 @@ pub(crate) struct CutOff;
 
 /// A JSON body, whatever type it claims to have.
 pub(crate) async fn json<T: DeserializeOwned>(body: impl Body) -> Result<T, Failure> {
-    parse(&read_in_time(body).await?)
+    parse(&read(body).await?)
 }
 
 /// A JSON body that must be an object, whatever type it claims to have.
 pub(crate) async fn json_object<T: DeserializeOwned>(body: impl Body) -> Result<T, Failure> {
-    let body = read_in_time(body).await?;
+    let body = read(body).await?;
     let value = parse(&body)?;
     // A list of the fields' values would be taken for them too.
     if body.trim_ascii_start().starts_with(b"{") {
@@ -61,7 +65,7 @@ pub(crate) async fn form<T: DeserializeOwned>(
     if !is_form {
         return Err(Failure::bad_request("the body is no form"));
     }
-    let body = read_in_time(body).await?;
+    let body = read(body).await?;
     serde_urlencoded::from_bytes(&body)
         .map_err(|_| Failure::bad_request("the form has not the fields expected here"))
 }
@@ -88,24 +92,38 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     })
 }
 
-async fn read_in_time(body: impl Body) -> Result<Vec<u8>, Failure> {
-    let too_late = |_| Failure::bad_request("the body did not arrive in time");
-    tokio::time::timeout(BODY_WITHIN, read(body)).await.map_err(too_late)?
+async fn read(body: impl Body) -> Result<Vec<u8>, Failure> {
+    let mut body = pin!(body);
+    match timeout(BODY_WITHIN, keep(&mut body)).await {
+        Ok(Err(Failure::TooLarge)) => {
+            let _ = timeout(DISCARDED_WITHIN, discard(body)).await;
+            Err(Failure::TooLarge)
+        }
+        Ok(read) => read,
+        Err(_) => Err(Failure::bad_request("the body did not arrive in time")),
+    }
 }
 
-async fn read(body: impl Body) -> Result<Vec<u8>, Failure> {
-    let (mut kept, mut length) = (Vec::new(), 0);
-    let mut body = pin!(body);
+async fn keep(body: &mut Pin<&mut impl Body>) -> Result<Vec<u8>, Failure> {
+    let mut kept = Vec::new();
     while let Some(data) = body.next().await {
         let data = data.map_err(|CutOff| Failure::bad_request("the body did not arrive whole"))?;
-        length += data.len();
-        if length <= MAX_BODY {
-            kept.extend_from_slice(&data);
-        } else if length > MAX_BODY + MAX_DISCARDED {
-            break;
+        if kept.len() + data.len() > MAX_BODY {
+            return Err(Failure::TooLarge);
+        }
+        kept.extend_from_slice(&data);
+    }
+    Ok(kept)
+}
+
+async fn discard(mut body: Pin<&mut impl Body>) {
+    let mut discarded = 0;
+    while let Some(Ok(data)) = body.next().await {
+        discarded += data.len();
+        if discarded > MAX_DISCARDED {
+            return;
         }
     }
-    if length <= MAX_BODY { Ok(kept) } else { Err(Failure::TooLarge) }
 }
 
 /// What is known of the device at the other end.
@@ -178,7 +196,29 @@ fn after<'a>(word: &str, path: &'a str) -> Option<Result<Cow<'a, str>, Utf8Error
 
 #[cfg(test)]
 mod tests {
+    use futures_util::stream;
+    use tokio::time::Instant;
+
     use super::*;
+
+    /// What comes, and then nothing more, without an end.
+    fn stalled(bytes: usize) -> impl Body {
+        let data = Bytes::from(vec![b' '; bytes]);
+        stream::iter([Ok(data)]).chain(stream::pending())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_end_is_refused_for_what_is_known_of_it() {
+        let begun = Instant::now();
+        assert!(matches!(read(stalled(MAX_BODY + 1)).await, Err(Failure::TooLarge)));
+        assert_eq!(begun.elapsed(), DISCARDED_WITHIN);
+        assert!(matches!(read(stalled(MAX_BODY)).await, Err(Failure::BadRequest(_))));
+        assert_eq!(begun.elapsed(), DISCARDED_WITHIN + BODY_WITHIN);
+        let much = stream::iter([MAX_BODY + 1, MAX_DISCARDED + 1])
+            .flat_map(|bytes| stream::iter([Ok(Bytes::from(vec![b' '; bytes]))]));
+        assert!(matches!(read(much.chain(stream::pending())).await, Err(Failure::TooLarge)));
+        assert_eq!(begun.elapsed(), DISCARDED_WITHIN + BODY_WITHIN);
+    }
 
     #[test]
     fn names_are_bounded_and_kept_apart() {

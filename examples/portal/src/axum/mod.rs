@@ -2,24 +2,32 @@
 
 mod api;
 mod around;
+mod busy;
 mod extract;
 mod page;
 mod reply;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::get;
 use axum::serve::ListenerExt as _;
+use futures_util::FutureExt as _;
 use session_kit::Sessions;
 use session_kit::axum::SessionLayer;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
+use self::busy::Busy;
 use crate::metrics::Metrics;
 use crate::observe::{DebugHeaders, Observer};
 use crate::operations;
 use crate::reply::Failure;
+
+/// For how long nobody may have asked for anything until all answers have left.
+const TO_LEAVE: Duration = Duration::from_secs(1);
 
 /// The whole application, for [`axum::serve`](fn@axum::serve).
 ///
@@ -62,6 +70,22 @@ pub async fn serve(
         // An answer is written in one piece; there is nothing to wait for.
         let _ = connection.set_nodelay(true);
     });
+    let (busy, stop) = (Busy::default(), stop.shared());
+    let app = app.layer(from_fn_with_state(busy.clone(), busy::count));
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop).await
+    let drained = async {
+        stop.clone().await;
+        // Connections are closed as soon as nothing is under way on them; one on which half a
+        // request has come never is.
+        loop {
+            busy.over().await;
+            if timeout(TO_LEAVE, busy.begun()).await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::select! {
+        served = axum::serve(listener, service).with_graceful_shutdown(stop.clone()) => served,
+        () = drained => Ok(()),
+    }
 }

@@ -31,6 +31,7 @@ on_each_framework! { [crate]
     shutdown {
         requests_under_way_are_finished
         idle_connections_do_not_keep_it
+        half_a_request_does_not_keep_it
         a_second_signal_ends_it_at_once
     }
 }

@@ -1,7 +1,7 @@
 //! How the portal ends.
 
 use serde_json::json;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -35,6 +35,16 @@ pub(crate) async fn idle_connections_do_not_keep_it(on: Framework) {
         assert!(matches!(read, Ok(Ok(0) | Err(_))), "an unused connection is closed: {read:?}");
         assert_eq!(portal.ended().await.code(), Some(0), "after {signal}");
     }
+}
+
+/// Of a client that has begun to say what it wants, and may never end.
+pub(crate) async fn half_a_request_does_not_keep_it(on: Framework) {
+    let portal = Portal::start_on(on).await;
+    let mut halting = TcpStream::connect(portal.address()).await.expect("a connection");
+    halting.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n").await.expect("half a request");
+    // Whoever answers later has read that.
+    portal.client().get("/healthz").await.expect(200);
+    assert_eq!(portal.stopped().await.0.code(), Some(0));
 }
 
 pub(crate) async fn a_second_signal_ends_it_at_once(on: Framework) {
