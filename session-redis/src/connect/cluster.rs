@@ -5,14 +5,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 use session_core::{Error, Lane, Partition};
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{sleep, timeout};
 
+use super::asking::first_answers;
 use super::connector::{Connector, ask};
 use super::link::{Link, Source};
 use super::nodes::{self, Node, Owned, Role};
@@ -235,26 +234,13 @@ impl Shared {
         candidates.sort_by_key(|candidate| candidate.1.is_none());
         let mut failure = Failure::unavailable("the Cluster has no node to ask");
         for some in candidates.chunks(ASKED) {
-            let mut asked: FuturesUnordered<_> =
-                some.iter().map(|(endpoint, open)| self.ask(endpoint, open.clone())).collect();
-            let (mut best, mut until) = (None, None);
-            while let Some(answer) = match until {
-                None => asked.next().await,
-                Some(until) => timeout_at(until, asked.next()).await.unwrap_or_default(),
-            } {
-                match answer {
-                    Ok(nodes) => {
-                        let newest = nodes.iter().map(|node| node.owned.epoch).max();
-                        if best.as_ref().is_none_or(|(epoch, _)| newest > *epoch) {
-                            best = Some((newest, nodes));
-                        }
-                        until.get_or_insert_with(|| Instant::now() + GRACE);
-                    }
-                    Err(error) => failure = error,
+            let asked = some.iter().map(|(endpoint, open)| self.ask(endpoint, open.clone()));
+            let newest = |nodes: &Vec<Node>| nodes.iter().map(|node| node.owned.epoch).max();
+            match first_answers(asked, GRACE).await {
+                Ok(answers) => {
+                    return Ok(answers.into_iter().max_by_key(newest).unwrap_or_default());
                 }
-            }
-            if let Some((_, nodes)) = best {
-                return Ok(nodes);
+                Err(error) => failure = error.unwrap_or(failure),
             }
         }
         Err(failure)

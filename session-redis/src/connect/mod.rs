@@ -4,6 +4,7 @@
 //! *which* server to talk to, since that decides whether a write is lost: its connection manager
 //! never asks a Sentinel again, and its Cluster client repeats writes whose first reply was lost.
 
+mod asking;
 mod cluster;
 mod connector;
 mod link;

@@ -8,8 +8,9 @@ use futures_util::stream::FuturesUnordered;
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, PushInfo, PushKind, Value};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
+use super::asking::first_answers;
 use super::connector::{Connector, ask};
 use crate::error::Failure;
 use crate::sync::lock;
@@ -157,32 +158,14 @@ impl Sentinels {
         question: impl Fn(MultiplexedConnection) -> F + Sync,
     ) -> Result<Vec<T>, Failure> {
         let question = &question;
-        let mut asked: FuturesUnordered<_> = self
-            .nodes
-            .iter()
-            .map(|node| async move {
-                let (connection, _driver) = self.connector.open(node).await?;
-                timeout(self.connector.timeout, question(connection))
-                    .await
-                    .unwrap_or_else(|_| Err(silent()))
-            })
-            .collect();
-        let mut answers = Vec::new();
-        let mut failure = no_sentinel("none answers");
-        let mut until = None;
-        while let Some(answer) = match until {
-            None => asked.next().await,
-            Some(until) => timeout_at(until, asked.next()).await.unwrap_or_default(),
-        } {
-            match answer {
-                Ok(answer) => {
-                    answers.push(answer);
-                    until.get_or_insert_with(|| Instant::now() + GRACE);
-                }
-                Err(error) => failure = error,
-            }
-        }
-        if answers.is_empty() { Err(failure) } else { Ok(answers) }
+        let asked = self.nodes.iter().map(|node| async move {
+            let (connection, _driver) = self.connector.open(node).await?;
+            timeout(self.connector.timeout, question(connection))
+                .await
+                .unwrap_or_else(|_| Err(silent()))
+        });
+        let answers = first_answers(asked, GRACE).await;
+        answers.map_err(|failure| failure.unwrap_or_else(|| no_sentinel("none answers")))
     }
 }
 
