@@ -28,7 +28,9 @@ use crate::subject_index::SubjectIndex;
 ///   effect, on every handle of the store and in every process that shares it.
 /// - **Cancelled is before or after.** A call that is dropped, or fails with an
 ///   [unknown outcome](Error::is_outcome_unknown), has happened as a whole, will happen as a
-///   whole, or has not happened.
+///   whole, or has not happened. One that fails with
+///   [`NotReplicated`](crate::ErrorKind::NotReplicated) has happened, and may be undone if the server
+///   is lost; a create or rotation has then stored the revision after the one that was expected.
 /// - **Records come back as given**, but for the revision, which the store assigns, and the idle
 ///   deadline, which touches move.
 ///
