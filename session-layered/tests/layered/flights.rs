@@ -42,6 +42,8 @@ async fn a_hundred_thousand_cold_reads_of_one_session_are_one_load() {
     let node = leased(builder.max_staleness(Duration::from_secs(60))).await;
     let key = sample::key();
     let revision = create(&behind.shared, &key, &record()).await;
+    // Who comes after it joins no flight of before.
+    eventually("the announcement", async || node.stats().unneeded == 1).await;
     let gate = behind.faulty.hold_call(Method::Load);
     let mut reads = JoinSet::new();
     for _ in 0..READS {
