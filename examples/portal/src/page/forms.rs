@@ -6,7 +6,7 @@ use session_kit::{Device, Handle, LazySession, Level, Session, Subject};
 use super::problem::{Problem, problem};
 use super::{Answer, Notice};
 use crate::api::counter;
-use crate::reply::Reply;
+use crate::reply::{Failure, Reply};
 use crate::request::{self, Body};
 use crate::user::{Credentials, sign_in};
 
@@ -16,9 +16,12 @@ pub(crate) async fn log_in(
     content_type: Option<&[u8]>,
     body: impl Body,
 ) -> Answer {
-    let form: Result<Credentials, _> = request::form(content_type, body).await;
-    let Ok(credentials) = form else {
-        return Ok(problem(400, "This is not what the sign-in form sends."));
+    let credentials: Credentials = match request::form(content_type, body).await {
+        Ok(credentials) => credentials,
+        Err(Failure::TooLarge) => {
+            return Ok(problem(413, "This is more than the sign-in form sends."));
+        }
+        Err(_) => return Ok(problem(400, "This is not what the sign-in form sends.")),
     };
     let Some(subject) = credentials.verify() else {
         return Ok(Reply::go_to(Notice::WrongPassword.address()));

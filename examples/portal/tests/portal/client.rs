@@ -50,7 +50,7 @@ impl Client {
     }
 
     /// Sends a form, as a browser does.
-    pub(crate) async fn submit(&mut self, path: &str, form: &'static str) -> Answer {
+    pub(crate) async fn submit(&mut self, path: &str, form: impl Into<Body>) -> Answer {
         let headers = [
             ("content-type", "application/x-www-form-urlencoded"),
             ("sec-fetch-site", "same-origin"),

@@ -69,6 +69,7 @@ pub(crate) async fn a_wrong_password_is_said_and_nothing_stored(on: Framework) {
     for form in ["", "user=u1001", "password=demo"] {
         client.submit("/login", form).await.expect(400).expect_no_cookie();
     }
+    client.submit("/login", "x".repeat(128 * 1024)).await.expect(413).expect_no_cookie();
 }
 
 pub(crate) async fn forms_sign_devices_out(on: Framework) {
