@@ -102,7 +102,7 @@
 //! | `cluster` | | the Cluster of these nodes, of which one that answers is enough: `{ nodes = ["host:port", …] }` |
 //! | `namespace` | `"session"` | what every key and channel begins with: applications on one server are told apart by it |
 //! | `timeout` | `"500ms"` | the most that one operation may take, with all that is tried on the way; a request may need two or three |
-//! | `wait` | none | `{ replicas = 1, timeout = "100ms" }`: a log-in, rotation or log-out is acknowledged when that many replicas have it, and fails if they do not in time. Such a call takes as long as the replicas do, at most `timeout` longer |
+//! | `wait` | none | `{ replicas = 1, timeout = "100ms" }`: a log-in, rotation or log-out is acknowledged when that many replicas have it, and fails if they do not in time, although the primary has done it (the client is given its new token). Such a call takes as long as the replicas do, at most `timeout` longer |
 //! | `user`, `password` | the URL's | to log in with; the user needs a password, the password no user |
 //! | `database` | the URL's, else `0` | a Cluster has no other than 0 |
 //! | `client_name` | none | the connections' name in `CLIENT LIST` |
