@@ -117,20 +117,23 @@ struct Refusal<R> {
 
 impl<R: ErrorResponder> Refusal<R> {
     fn new(cause: Error, finished: Finished, shared: Arc<Shared<R>>) -> Self {
-        let (status, response) = (StatusCode::default(), Cell::default());
-        let refusal = Self { cause, finished, shared, status, response };
-        let response = refusal.make_response();
-        Self { status: response.status(), response: Cell::new(Some(response)), ..refusal }
+        let response = refuse(&cause, &finished, &shared);
+        let status = response.status();
+        Self { cause, finished, shared, status, response: Cell::new(Some(response)) }
     }
+}
 
-    fn make_response(&self) -> HttpResponse {
-        let mut response = match &self.finished.error {
-            Some(error) => self.shared.respond(error),
-            None => self.cause.error_response(),
-        };
-        self.shared.tell(response.headers_mut(), &self.finished);
-        response
-    }
+fn refuse<R: ErrorResponder>(
+    cause: &Error,
+    finished: &Finished,
+    shared: &Shared<R>,
+) -> HttpResponse {
+    let mut response = match &finished.error {
+        Some(error) => shared.respond(error),
+        None => cause.error_response(),
+    };
+    shared.tell(response.headers_mut(), finished);
+    response
 }
 
 impl<R: ErrorResponder> ResponseError for Refusal<R> {
@@ -139,7 +142,8 @@ impl<R: ErrorResponder> ResponseError for Refusal<R> {
     }
 
     fn error_response(&self) -> HttpResponse {
-        self.response.take().unwrap_or_else(|| self.make_response())
+        let Self { cause, finished, shared, status: _, response } = self;
+        response.take().unwrap_or_else(|| refuse(cause, finished, shared))
     }
 }
 

@@ -192,12 +192,12 @@ impl<'a> Attempt<'a> {
         if let (Base::Unreadable(old), true) = (&self.base, record.subject.is_some()) {
             // Whoever signs in leaves no session behind that other nodes can still read.
             let ended = sessions.store().delete(old).await?;
-            self.tell_ended(ended);
+            self.settle_dead(ended);
         }
         let created = sessions.store().create(&key, &record).await;
         self.in_doubt = false;
         let (created, unconfirmed) =
-            done_or_failed(created, Created::Created(Revision::UNSAVED.next()))?;
+            confirmed_or_not(created, Created::Created(Revision::UNSAVED.next()))?;
         match created {
             Created::Created(revision) => {
                 if let Some(subject) = newcomer {
@@ -233,7 +233,7 @@ impl<'a> Attempt<'a> {
         };
         self.in_doubt = false;
         let (replaced, unconfirmed) =
-            done_or_failed(replaced, Replaced::Replaced(expected.next()))?;
+            confirmed_or_not(replaced, Replaced::Replaced(expected.next()))?;
         match replaced {
             Replaced::Replaced(revision) => {
                 if let Some(subject) = newcomer {
@@ -256,7 +256,7 @@ impl<'a> Attempt<'a> {
                 // Seldom, so not in the memory of every save.
                 let ended = Box::pin(sessions.end(&live.key, &live.record)).await;
                 self.in_doubt = false;
-                self.tell_ended(ended?);
+                self.settle_dead(ended?);
                 Ok(false)
             }
             Replaced::Gone => {
@@ -288,13 +288,13 @@ impl<'a> Attempt<'a> {
             Base::Nothing | Base::Dead => Ok(false),
         };
         self.in_doubt = false;
-        self.tell_ended(deleted?);
+        self.settle_dead(deleted?);
         self.saved = true;
         Ok(true)
     }
 
-    /// There is no session any more, and whether this commit has ended one.
-    fn tell_ended(&mut self, ended: bool) {
+    /// There is no session any more. Whoever watches is told if this commit has ended it.
+    fn settle_dead(&mut self, ended: bool) {
         self.base = Base::Dead;
         if ended {
             self.tell(SessionEvent::Destroyed(Ending::Request));
@@ -412,7 +412,7 @@ impl Drop for Attempt<'_> {
 }
 
 /// What a write did; if too few replicas have confirmed it, `done`, and the error that says so.
-fn done_or_failed<T>(result: Result<T, Error>, done: T) -> Result<(T, Option<Error>), Error> {
+fn confirmed_or_not<T>(result: Result<T, Error>, done: T) -> Result<(T, Option<Error>), Error> {
     match result {
         Err(error) if error.kind() == ErrorKind::NotReplicated => Ok((done, Some(error))),
         result => result.map(|done| (done, None)),

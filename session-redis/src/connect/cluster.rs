@@ -236,12 +236,12 @@ impl Shared {
         for some in candidates.chunks(ASKED) {
             let asked = some.iter().map(|(endpoint, open)| self.ask(endpoint, open.clone()));
             let newest = |nodes: &Vec<Node>| nodes.iter().map(|node| node.owned.epoch).max();
-            match first_answers(asked, GRACE).await {
+            failure = match first_answers(asked, GRACE, failure).await {
                 Ok(answers) => {
                     return Ok(answers.into_iter().max_by_key(newest).unwrap_or_default());
                 }
-                Err(error) => failure = error.unwrap_or(failure),
-            }
+                Err(error) => error,
+            };
         }
         Err(failure)
     }

@@ -164,8 +164,7 @@ impl Sentinels {
                 .await
                 .unwrap_or_else(|_| Err(silent()))
         });
-        let answers = first_answers(asked, GRACE).await;
-        answers.map_err(|failure| failure.unwrap_or_else(|| no_sentinel("none answers")))
+        first_answers(asked, GRACE, no_sentinel("none answers")).await
     }
 }
 
