@@ -248,11 +248,13 @@ async fn more_than_a_session_holds_is_refused_and_nothing_is_touched() {
 async fn debug_shows_neither_token_nor_values() {
     let app = app();
     let mut visitor = Visitor::default();
-    visitor.request(&app.sessions, async |session| session.insert("pin", &"4711").unwrap()).await;
+    visitor
+        .request(&app.sessions, async |session| session.insert("word", &"swordfish").unwrap())
+        .await;
     let lazy = visitor.open(&app.sessions);
     let session = lazy.load().await.unwrap();
-    session.insert("pin", &"4712").unwrap();
+    session.insert("word", &"swordfishes").unwrap();
     let token = visitor.cookie.unwrap().split_once('=').unwrap().1.to_owned();
     let shown = format!("{lazy:?} {session:?} {:?} {:?}", app.sessions, app.store);
-    assert!(!shown.contains(&token) && !shown.contains("471"), "{shown}");
+    assert!(!shown.contains(&token) && !shown.contains("swordfish"), "{shown}");
 }

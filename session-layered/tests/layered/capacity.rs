@@ -7,7 +7,7 @@ use session_core::{Key, Source};
 use session_memory::MemoryStore;
 use session_testkit::sample;
 
-use crate::fixture::{create, eventually, layered, leased, read, record};
+use crate::fixture::{create, eventually, layered, leased, read, record, until_cached};
 
 /// Room for some two hundred sessions.
 const MAX_BYTES: usize = 250_000;
@@ -47,7 +47,7 @@ async fn what_nobody_asks_for_is_not_kept_for_longer_than_it_may() {
     let node = leased(layered(Arc::new(shared)).ttl(Duration::from_millis(50))).await;
     let key = sample::key();
     let revision = create(&node, &key, &record()).await;
-    assert_eq!(read(&node, &key).await, Some((revision, Source::Local)));
+    until_cached(&node, &key).await;
     eventually("it is read anew", async || {
         read(&node, &key).await == Some((revision, Source::Shared))
     })

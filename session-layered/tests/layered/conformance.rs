@@ -10,7 +10,7 @@ use session_redis::RedisStoreBuilder;
 use session_testkit::servers::{Cluster, Postgres, Redis, Sentinel, ServerHarness};
 use session_testkit::{Harness, clauses};
 
-use crate::fixture::{Servers, layered, postgres, redis, until_leased};
+use crate::fixture::{D, Servers, bounded, layered, postgres, redis};
 
 mod over_memory {
     use std::sync::Arc;
@@ -18,12 +18,13 @@ mod over_memory {
     use session_memory::MemoryStore;
     use session_testkit::{InProcess, ManualClock};
 
-    use crate::fixture::{layered, until_leased};
+    use crate::fixture::{D, layered, until_leased};
 
     async fn harness() -> InProcess {
         let clock = ManualClock::default();
         let shared = MemoryStore::builder().clock(Arc::new(clock.clone())).build().unwrap();
-        let store = layered(Arc::new(shared)).clock(Arc::new(clock.clone())).build().unwrap();
+        let store = layered(Arc::new(shared)).max_staleness(D);
+        let store = store.clock(Arc::new(clock.clone())).build().unwrap();
         until_leased(&store).await;
         InProcess::new(store, clock)
     }
@@ -109,11 +110,10 @@ impl Nodes {
     async fn over(shared: impl Fn(&str) -> Arc<dyn Store> + Clone + Send + Sync + 'static) -> Self {
         let open = shared.clone();
         let harness = ServerHarness::new(move |namespace| {
-            Arc::new(layered(open(namespace)).build().unwrap())
+            Arc::new(layered(open(namespace)).max_staleness(D).build().unwrap())
         });
-        let first = Arc::new(layered(shared(harness.namespace())).build().unwrap());
-        until_leased(&first).await;
-        Self { first, harness: harness.with_tick(Duration::from_millis(250)) }
+        let first = Arc::new(bounded(shared(harness.namespace())).await);
+        Self { first, harness: harness.with_tick(Duration::from_millis(500)) }
     }
 
     fn with(self, set_up: impl FnOnce(ServerHarness) -> ServerHarness) -> Self {

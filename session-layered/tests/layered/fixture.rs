@@ -15,8 +15,10 @@ use session_testkit::{FaultyStore, Gate, Method, sample};
 use tokio::task::JoinHandle;
 
 pub(crate) const NAMESPACE: &str = "shop";
-/// Short, so that what has to wait for it does not wait for long.
+/// For what is about the bound: short, so that what has to wait for it does not wait for long.
 pub(crate) const D: Duration = Duration::from_millis(500);
+/// For everything else: a busy machine does not lose a lease of that length.
+const MINUTE: Duration = Duration::from_secs(60);
 /// Time enough on a busy machine: what is not about timeouts does not run into one.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait for what has to come.
@@ -57,12 +59,17 @@ pub(crate) fn postgres(url: &str, namespace: &str) -> SqlStoreBuilder {
 }
 
 pub(crate) fn layered(shared: Arc<dyn Store>) -> LayeredBuilder {
-    Layered::builder_shared(shared).max_staleness(D)
+    Layered::builder_shared(shared).max_staleness(MINUTE)
 }
 
-/// A node that answers from its cache.
+/// A node that answers from its cache, for long.
 pub(crate) async fn node(shared: Arc<dyn Store>) -> Layered {
     leased(layered(shared)).await
+}
+
+/// A node whose lease is short.
+pub(crate) async fn bounded(shared: Arc<dyn Store>) -> Layered {
+    leased(layered(shared).max_staleness(D)).await
 }
 
 /// A node that has a lease on every lane.
@@ -142,6 +149,15 @@ pub(crate) async fn held_load(
     let load = tokio::spawn(async move { read(&node, &key).await });
     gate.reached().await;
     (gate, load)
+}
+
+/// Reads until the node answers from its cache, however often a busy machine makes it too late.
+pub(crate) async fn until_cached(node: &Layered, key: &Key) {
+    eventually("it is cached", async || {
+        let loaded = node.load(key, Load::default()).await;
+        matches!(loaded, Ok(Loaded::Found { source: Source::Local, .. }))
+    })
+    .await;
 }
 
 /// Reads until the answer is another one, and returns how long after `since` the old one was last

@@ -9,9 +9,7 @@ use session_testkit::{CountingStore, FaultyStore, Method, sample};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::fixture::{
-    D, create, eventually, held_load, layered, leased, node, read, record, replaced,
-};
+use crate::fixture::{D, bounded, create, eventually, held_load, node, read, record, replaced};
 
 struct Behind {
     shared: MemoryStore,
@@ -37,9 +35,8 @@ impl Behind {
 async fn a_hundred_thousand_cold_reads_of_one_session_are_one_load() {
     const READS: usize = 100_000;
     let behind = Behind::new();
-    // Long enough for so many to begin: nobody joins a flight that began longer ago.
-    let builder = layered(Arc::clone(&behind.counting) as Arc<dyn Store>);
-    let node = leased(builder.max_staleness(Duration::from_secs(60))).await;
+    // With a bound of a minute, so that they can all begin: nobody joins a flight that began longer ago.
+    let node = node(Arc::clone(&behind.counting) as Arc<dyn Store>).await;
     let key = sample::key();
     let revision = create(&behind.shared, &key, &record()).await;
     // Who comes after it joins no flight of before.
@@ -167,7 +164,7 @@ async fn a_failure_is_everybodys_and_nobody_keeps_it() {
 #[tokio::test]
 async fn nobody_joins_a_flight_that_began_longer_ago_than_the_bound() {
     let behind = Behind::new();
-    let node = node(Arc::clone(&behind.counting) as Arc<dyn Store>).await;
+    let node = bounded(Arc::clone(&behind.counting) as Arc<dyn Store>).await;
     let key = sample::key();
     let revision = create(&behind.shared, &key, &record()).await;
     let (gate, early) = held_load(&behind.faulty, &node, key).await;

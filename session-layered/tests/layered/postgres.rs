@@ -8,8 +8,8 @@ use session_testkit::sample;
 use session_testkit::servers::Postgres;
 
 use crate::fixture::{
-    D, NAMESPACE, create, eventually, last_local, node, postgres, read, record, replaced,
-    until_leased,
+    D, NAMESPACE, bounded, create, eventually, last_local, node, postgres, read, record, replaced,
+    until_cached, until_leased,
 };
 
 /// Reads that a cache answers send nothing: of all transactions meanwhile none reads a session.
@@ -35,20 +35,15 @@ async fn warm_reads_are_no_statements() {
         before == last && before > 0
     })
     .await;
-    let unleased = || node.stats().bypassed.unleased;
-    let (mut cold, unleased_before) = (0, unleased());
     for _ in 0..10_000 {
-        cold += u64::from(read(&node, &key).await.unwrap().1 == Source::Shared);
+        assert_eq!(read(&node, &key).await.unwrap().1, Source::Local);
     }
-    // A machine too busy to renew the lease in time is the one excuse.
-    assert_eq!(cold, unleased() - unleased_before);
-    assert!(cold < 1_000, "{cold} of 10,000 reads had no lease");
     told().await;
     eventually("the read of an unknown session to be counted", async || scans().await > before)
         .await;
-    // That one read, those without a lease, and what planning may look up.
+    // That one read, and what planning may look up.
     let scanned = scans().await - before;
-    assert!(scanned < 10 + cold, "{scanned} scans for {cold} reads without a lease");
+    assert!(scanned < 10, "{scanned} scans");
 }
 
 /// F3: what was cached under the old subscription is not served under the new one.
@@ -64,7 +59,9 @@ async fn a_killed_subscription_empties_the_cache() {
         let before = node.stats().subscriptions;
         let kill =
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
-        assert_eq!(server.query(kill).await.trim(), "t");
+        // One that was killed before may not be gone yet.
+        let killed = server.query(kill).await;
+        assert!(!killed.is_empty() && killed.lines().all(|it| it.trim() == "t"), "{killed}");
         let second = replaced(shared.replace(&key, &record(), first).await);
         eventually("another subscription", async || node.stats().subscriptions > before).await;
         until_leased(&node).await;
@@ -77,7 +74,7 @@ async fn a_killed_subscription_empties_the_cache() {
 #[tokio::test]
 async fn tables_that_are_emptied_or_restored_are_noticed_within_the_bound() {
     let server = Postgres::start().await;
-    let node = node(Arc::new(postgres(&server.url(), NAMESPACE).build().unwrap())).await;
+    let node = bounded(Arc::new(postgres(&server.url(), NAMESPACE).build().unwrap())).await;
     for (what, epoch) in [
         ("emptied", "TRUNCATE s_shop_nodes"),
         ("said to be another life", "UPDATE s_shop_nodes SET epoch = epoch + 1 WHERE node = 0"),
@@ -95,7 +92,7 @@ async fn tables_that_are_emptied_or_restored_are_noticed_within_the_bound() {
 #[tokio::test]
 async fn a_server_that_is_restarted_is_listened_to_again() {
     let server = Postgres::start().await;
-    let node = node(Arc::new(postgres(&server.url(), NAMESPACE).build().unwrap())).await;
+    let node = bounded(Arc::new(postgres(&server.url(), NAMESPACE).build().unwrap())).await;
     let key = sample::key();
     let revision = create(&node, &key, &record()).await;
     server.kill();
@@ -105,7 +102,7 @@ async fn a_server_that_is_restarted_is_listened_to_again() {
     let back = Instant::now();
     until_leased(&node).await;
     println!("a lease {:?} after the server was back", back.elapsed());
-    assert!(back.elapsed() < Duration::from_secs(2));
+    assert!(back.elapsed() < Duration::from_secs(5));
     assert_eq!(read(&node, &key).await, Some((revision, Source::Shared)));
-    assert_eq!(read(&node, &key).await, Some((revision, Source::Local)));
+    until_cached(&node, &key).await;
 }

@@ -33,6 +33,7 @@ struct Recorded {
     server: Redis,
     shared: Arc<dyn Store>,
     faulty: Arc<FaultyStore>,
+    node: Layered,
     sessions: Sessions,
     cookie: String,
     metered: Metered,
@@ -57,7 +58,7 @@ impl Recorded {
         until_leased(&node).await;
         let ring = KeyRing::new([rings[0].clone(), rings[1].clone()]).unwrap();
         let sealing = KeyRing::new([rings[2].clone()]).unwrap();
-        let sessions = Sessions::builder(Observed::new(node, "layered", &meter))
+        let sessions = Sessions::builder(Observed::new(node.clone(), "layered", &meter))
             .cookie(SessionCookie::new("id").signed(ring))
             .encrypt(sealing)
             .touch_after(0.0)
@@ -65,7 +66,7 @@ impl Recorded {
             .build()
             .unwrap();
         let (cookie, shown, tokens) = (String::new(), String::new(), Vec::new());
-        Self { server, shared, faulty, sessions, cookie, metered, shown, tokens, rings }
+        Self { server, shared, faulty, node, sessions, cookie, metered, shown, tokens, rings }
     }
 
     fn show(&mut self, error: &Error) {
@@ -171,7 +172,9 @@ impl Recorded {
             writeln!(self.shown, "{record:?} {key:?} {:?}", record.payload).unwrap();
             let payload = Payload::new(VALUES[0].as_bytes().to_vec());
             let damaged = Record { payload, ..(*record).clone() };
+            let before = self.node.stats().evicted;
             self.shared.replace(&key, &damaged, record.revision).await.unwrap();
+            eventually("its announcement", async || self.node.stats().evicted > before).await;
         }
         self.visit(|_| {}).await;
         self.cookie.clear();

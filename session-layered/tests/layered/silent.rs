@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use session_core::{Key, Load, Loaded, Source, Store};
+use session_core::{Key, Load, Loaded, Store};
 use session_layered::Layered;
 use session_redis::{RedisStore, Topology};
 use session_testkit::proxy::{Direction, Fault, Proxy};
@@ -12,7 +12,8 @@ use session_testkit::sample;
 use session_testkit::servers::{Postgres, Redis};
 
 use crate::fixture::{
-    D, NAMESPACE, create, eventually, last_local, node, postgres, read, record, redis, until_leased,
+    D, NAMESPACE, bounded, create, eventually, last_local, postgres, record, redis, until_cached,
+    until_leased,
 };
 
 /// How long the node waits for an answer.
@@ -122,10 +123,9 @@ impl Silent {
         behind: Arc<dyn Store>,
     ) -> Self {
         let key = sample::key();
-        let revision = create(&*shared, &key, &record()).await;
-        let node = node(behind).await;
-        let cached = Some((revision, Source::Local));
-        eventually("it is cached", async || read(&node, &key).await == cached).await;
+        create(&*shared, &key, &record()).await;
+        let node = bounded(behind).await;
+        until_cached(&node, &key).await;
         Self { server, shared, proxy, node, key }
     }
 

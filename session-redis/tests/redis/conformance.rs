@@ -120,7 +120,7 @@ fn guest_of(redis: &Redis) -> RedisStoreBuilder {
 }
 
 /// Long enough for calls of several clauses that share few cores.
-const TICK: Duration = Duration::from_millis(250);
+const TICK: Duration = Duration::from_millis(500);
 
 /// Checks every clause on servers that take seconds to start, and so serve them all.
 fn check_all(harness: impl Fn() -> ServerHarness + Sync) {

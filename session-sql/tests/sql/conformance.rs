@@ -54,7 +54,7 @@ async fn every_clause_holds_on_mariadb() {
 }
 
 /// Eight clauses at a time keep the machine busy, and a session must not end before it is looked at.
-const TICK: Duration = Duration::from_millis(300);
+const TICK: Duration = Duration::from_millis(500);
 
 /// How many sessions take up room.
 fn count(namespace: &str) -> String {

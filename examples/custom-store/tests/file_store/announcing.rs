@@ -287,7 +287,7 @@ impl Harness for RealTime {
     }
 
     fn tick(&self) -> Duration {
-        Duration::from_millis(250)
+        Duration::from_millis(500)
     }
 
     async fn reopen(&self) -> Option<Arc<dyn Store>> {

@@ -40,14 +40,15 @@ mod conformance_around_a_cache {
     use session_memory::MemoryStore;
     use session_testkit::{InProcess, ManualClock};
 
-    use crate::fixture::{layered, until_leased};
+    use crate::fixture::{D, layered, until_leased};
     use crate::observed::meter::Metered;
 
     async fn harness() -> InProcess {
         let (clock, metered) = (ManualClock::default(), Metered::new());
         let shared = MemoryStore::builder().clock(Arc::new(clock.clone())).build().unwrap();
         let shared = Observed::new(shared, "memory", &metered.meter());
-        let store = layered(Arc::new(shared)).clock(Arc::new(clock.clone())).build().unwrap();
+        let store = layered(Arc::new(shared)).max_staleness(D);
+        let store = store.clock(Arc::new(clock.clone())).build().unwrap();
         until_leased(&store).await;
         InProcess::new(Observed::new(store, "layered", &metered.meter()), clock)
     }

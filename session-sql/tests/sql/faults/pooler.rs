@@ -51,7 +51,7 @@ async fn the_contract_holds_through_a_transaction_pooler() {
         let pgbouncer = Arc::clone(&pgbouncer);
         let open = move |namespace: &str| fixture::store(builder(&pgbouncer, namespace));
         // Two connections for all that goes on at once are not fast.
-        let harness = ServerHarness::new(open).with_tick(Duration::from_millis(400));
+        let harness = ServerHarness::new(open).with_tick(Duration::from_millis(500));
         async move { clause.check(&harness).await }
     });
     futures_util::stream::iter(checks).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
