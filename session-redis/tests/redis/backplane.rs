@@ -78,14 +78,19 @@ async fn a_lane_that_loses_a_slot_is_not_relied_on_meanwhile() {
     let backplane = store.backplane().unwrap();
     backplane.lanes().await.unwrap();
 
-    let (key, revision) = create(&store, &anonymous()).await;
-    let mut source = Ear::of(&store, &key).await;
-    source.hear().await;
-    let slot = cluster_slot(&cluster, &crate::fixture::name_of(&key)).await;
-    let from = cluster.primary_of(slot).await;
-    let heartbeats: Vec<String> = from.query(&["KEYS", "*:nodes"]).await.unwrap();
     // Just any slot, and the one in which the lane keeps its own keys.
-    let moving = [slot, cluster_slot(&cluster, &heartbeats[0]).await];
+    let (key, revision, mut source, from, moving) = loop {
+        let (key, revision) = create(&store, &anonymous()).await;
+        let mut source = Ear::of(&store, &key).await;
+        source.hear().await;
+        let slot = cluster_slot(&cluster, &crate::fixture::name_of(&key)).await;
+        let from = cluster.primary_of(slot).await;
+        let heartbeats: Vec<String> = from.query(&["KEYS", "*:nodes"]).await.unwrap();
+        let moving = [slot, cluster_slot(&cluster, &heartbeats[0]).await];
+        if moving[0] != moving[1] {
+            break (key, revision, source, from, moving);
+        }
+    };
     let to = cluster.primaries().iter().find(|primary| primary.port() != from.port()).unwrap();
     let (from_id, to_id) = (cluster.node_id(from).await, cluster.node_id(to).await);
     for slot in moving {
@@ -114,6 +119,16 @@ async fn a_lane_that_loses_a_slot_is_not_relied_on_meanwhile() {
         late.try_echo().await.unwrap();
         let (events, _) = late.end().await;
         assert_eq!(events, []);
+        // Nodes may hear of it late, and the others' lanes are not relied on before.
+        for lane in backplane.lanes().await.unwrap() {
+            eventually("every lane to be relied on", async || {
+                let Ok(_subscription) = backplane.subscribe(lane, NodeId(9)).await else {
+                    return false;
+                };
+                backplane.echo(lane, NodeId(9), 1, 0).await.is_ok()
+            })
+            .await;
+        }
     }
 
     eventually("the session to be on another lane", async || {

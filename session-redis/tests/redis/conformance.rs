@@ -8,15 +8,15 @@ use session_redis::{RedisStore, RedisStoreBuilder, Tls, Topology};
 use session_testkit::servers::{Cluster, Redis, Sentinel, ServerHarness};
 use session_testkit::{Harness, clauses};
 
-use crate::fixture::{Servers, anonymous, builder, create, find};
+use crate::fixture::{Servers, TIMEOUT, anonymous, builder, create, find};
 
 mod single {
-    use super::{Arc, Harness, Redis, harness_of};
+    use super::{Arc, Harness, Redis, TICK, harness_of};
     use crate::fixture::builder;
 
     async fn harness() -> impl Harness {
         let redis = Arc::new(Redis::start().await);
-        harness_of(builder(&*redis), redis, |redis| vec![redis])
+        harness_of(builder(&*redis), redis, |redis| vec![redis]).with_tick(TICK / 2)
     }
 
     session_testkit::store_tests!(harness);
@@ -34,7 +34,7 @@ const USER: &str = "user shop on >secret ~* &* \
 /// The Sentinels themselves ask for no password.
 #[tokio::test]
 async fn every_clause_holds_behind_sentinels() {
-    let sentinel = Arc::new(Sentinel::builder().acl(USER).start().await);
+    let sentinel = Arc::new(Sentinel::builder().acl(USER).down_after(UNDISTURBED).start().await);
     check_all(|| {
         let builder = builder(&*sentinel).credentials(Some("shop"), "secret").database(2);
         harness_of(builder, Arc::clone(&sentinel), |it| vec![it.primary()])
@@ -43,7 +43,7 @@ async fn every_clause_holds_behind_sentinels() {
 
 #[tokio::test]
 async fn every_clause_holds_in_a_cluster() {
-    let cluster = Arc::new(Cluster::builder().acl(USER).start().await);
+    let cluster = Arc::new(Cluster::builder().acl(USER).node_timeout(UNDISTURBED).start().await);
     check_all(|| {
         let builder = builder(&*cluster).credentials(Some("shop"), "secret");
         harness_of(builder, Arc::clone(&cluster), |it| it.primaries().iter().collect())
@@ -85,7 +85,7 @@ async fn a_socket_in_the_file_system_will_do() {
     let redis = Redis::start().await;
     let path: Vec<String> = redis.query(&["CONFIG", "GET", "unixsocket"]).await.unwrap();
     let topology = Topology::single(&format!("redis+unix://{}?db=4", path[1])).unwrap();
-    let store = RedisStore::builder(topology).build().unwrap();
+    let store = RedisStore::builder(topology).timeout(TIMEOUT).build().unwrap();
     let (key, revision) = create(&store, &anonymous()).await;
     assert_eq!(find(&store, &key).await.unwrap().revision, revision);
     let backplane = store.backplane().unwrap();
@@ -118,6 +118,9 @@ fn guest_of(redis: &Redis) -> RedisStoreBuilder {
         .client_certificate(certificates.client_cert.as_str(), certificates.client_key.as_str());
     builder(redis).tls(tls).credentials(Some("shop"), "secret").database(3).client_name("shop-1")
 }
+
+/// No server is taken for dead, however busy the machine is.
+const UNDISTURBED: Duration = Duration::from_secs(30);
 
 /// Long enough for calls of several clauses that share few cores.
 const TICK: Duration = Duration::from_millis(500);

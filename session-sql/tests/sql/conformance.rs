@@ -12,12 +12,15 @@ mod sqlite {
     use session_testkit::Harness;
     use session_testkit::servers::ServerHarness;
 
+    use super::TICK;
     use crate::fixture::{builder, folder, store, url_of};
 
     async fn harness() -> impl Harness {
         let folder = folder();
         let url = url_of(&folder);
-        ServerHarness::new(move |namespace| store(builder(&url, namespace))).with_guard(folder)
+        ServerHarness::new(move |namespace| store(builder(&url, namespace)))
+            .with_tick(TICK / 2)
+            .with_guard(folder)
     }
 
     session_testkit::store_tests!(harness);

@@ -17,7 +17,8 @@
 //! # }
 //! ```
 //!
-//! [`ServerHarness`] runs the conformance suite against a store on one of them.
+//! [`ServerHarness`] runs the conformance suite against a store on one of them, and [`Stopwatch`]
+//! measures on a machine that is busy with all this.
 //!
 //! # What they need
 //!
@@ -59,6 +60,7 @@ mod postgres;
 mod process;
 mod program;
 mod server;
+mod stopwatch;
 mod template;
 
 #[cfg(feature = "servers")]
@@ -81,6 +83,7 @@ pub use harness::ServerHarness;
 pub use mariadb::{MariaDb, MariaDbBuilder};
 pub use pgbouncer::{PgBouncer, PgBouncerBuilder};
 pub use postgres::{Postgres, PostgresBuilder};
+pub use stopwatch::Stopwatch;
 
 #[cfg(feature = "servers")]
 pub use self::{

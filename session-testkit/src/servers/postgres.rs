@@ -137,7 +137,7 @@ impl Postgres {
         let ended = self
             .query(
                 "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity \
-                 WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
+                 WHERE backend_type = 'client backend' AND usename <> current_user",
             )
             .await;
         ended.lines().filter(|&is_closed| is_closed == "t").count()

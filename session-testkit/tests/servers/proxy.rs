@@ -157,7 +157,7 @@ async fn a_fault_may_concern_one_connection_alone() {
 async fn delay_keeps_the_order_and_the_pace() {
     let (proxy, _heard) = echo().await;
     let mut client = connect(&proxy).await;
-    let delay = Duration::from_millis(60);
+    let delay = Duration::from_millis(200);
     proxy.set(Fault::Delay(delay)).await;
     let start = Instant::now();
     let (mut reader, mut writer) = client.split();

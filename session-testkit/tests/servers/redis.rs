@@ -50,7 +50,7 @@ async fn what_was_persisted_survives_a_kill() {
 async fn a_server_that_loads_its_data_is_not_ready() {
     let redis = Redis::builder()
         .config("appendonly", "yes")
-        .config("key-load-delay", 20)
+        .config("key-load-delay", 100)
         .config("loading-process-events-interval-bytes", 1024)
         .start()
         .await;

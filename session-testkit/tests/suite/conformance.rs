@@ -84,7 +84,7 @@ impl Harness for RealTime {
     }
 
     fn tick(&self) -> Duration {
-        Duration::from_millis(100)
+        Duration::from_millis(250)
     }
 
     async fn reopen(&self) -> Option<Arc<dyn Store>> {

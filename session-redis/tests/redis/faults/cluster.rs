@@ -115,7 +115,8 @@ async fn one_of_three_fails(
     let still_failed = Instant::now();
     recover().await;
     let broken = &cluster.primaries()[0];
-    let rejoined = until("the node to be well", LONG, async || is_well(broken).await).await;
+    until("the node to be well", LONG, async || is_well(broken).await).await;
+    let rejoined = still_failed.elapsed();
     let recovered = here.writes_again(still_failed).await;
     for_ms(500).await;
 

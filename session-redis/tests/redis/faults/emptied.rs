@@ -6,18 +6,19 @@ use session_core::{
     Clock as _, Load, Loaded, Payload, Record, Replaced, Revision, Store as _, SystemClock, Touch,
     Touched,
 };
-use session_redis::Topology;
+use session_redis::{RedisStore, Topology};
 use session_testkit::sample;
 use session_testkit::servers::Redis;
 
-use super::open;
+use super::builder;
 use super::patience::for_ms;
 use super::workload::Workload;
+use crate::fixture::TIMEOUT;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_flushed_is_absent_and_no_error() {
     let redis = Redis::start().await;
-    let store = open(Topology::single(&redis.url()));
+    let store = open_patient(&redis);
     let (key, record) = (sample::key(), sample::record(SystemClock.now()));
     store.create(&key, &record).await.unwrap();
     let load = Workload::start(&[&store]).await;
@@ -44,7 +45,7 @@ async fn what_is_flushed_is_absent_and_no_error() {
 #[tokio::test(flavor = "multi_thread")]
 async fn scripts_that_are_flushed_are_sent_again() {
     let redis = Redis::start().await;
-    let store = open(Topology::single(&redis.url()));
+    let store = open_patient(&redis);
     let load = Workload::start(&[&store]).await;
     let start = Instant::now();
     for _ in 0..100 {
@@ -59,7 +60,7 @@ async fn scripts_that_are_flushed_are_sent_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_evicted_is_absent_and_no_error() {
     let redis = Redis::start().await;
-    let store = open(Topology::single(&redis.url()));
+    let store = open_patient(&redis);
     let used: u64 = redis.info("memory").await["used_memory"].parse().unwrap();
     let limit = (used + (2 << 20)).to_string();
     redis.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru", "maxmemory", &limit]).await;
@@ -83,4 +84,9 @@ async fn what_is_evicted_is_absent_and_no_error() {
     let page = store.subjects().unwrap().list(&subject, None, 10_000).await.unwrap();
     println!("F19: {} of them still listed under their subject", page.sessions.len());
     assert!(page.sessions.len() <= found);
+}
+
+/// A store whose calls do not run out of time on a busy machine.
+fn open_patient(redis: &Redis) -> RedisStore {
+    builder(Topology::single(&redis.url())).timeout(TIMEOUT).build().unwrap()
 }

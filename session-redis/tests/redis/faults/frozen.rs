@@ -9,6 +9,7 @@ use session_redis::{RedisStore, Topology};
 use session_testkit::sample;
 use session_testkit::servers::Redis;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use super::patience::{for_ms, ms};
 use super::workload::Workload;
@@ -64,6 +65,7 @@ impl Rush {
         calls.spawn(async move {
             let mut calls = JoinSet::new();
             let mut ticks = tokio::time::interval(Duration::from_millis(2));
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
                 let (store, count) = (store.clone(), Arc::clone(&count));

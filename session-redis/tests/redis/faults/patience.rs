@@ -1,6 +1,8 @@
 //! Waiting for something to become true.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use session_testkit::servers::Stopwatch;
 
 /// Looks again and again until it is so, and tells how long that took.
 ///
@@ -12,12 +14,12 @@ pub(super) async fn until(
     limit: Duration,
     mut is_so: impl AsyncFnMut() -> bool,
 ) -> Duration {
-    let start = Instant::now();
+    let watch = Stopwatch::start();
     while !is_so().await {
-        assert!(start.elapsed() < limit, "waited {limit:?} for {what}");
+        assert!(watch.elapsed() < limit, "waited {limit:?} for {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    start.elapsed()
+    watch.elapsed()
 }
 
 /// Lets the load, or a fault, go on for a while.

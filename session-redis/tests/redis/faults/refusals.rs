@@ -8,7 +8,7 @@ use session_core::{Clock as _, Load, Loaded, NodeId, Store as _, SystemClock, To
 use session_testkit::servers::Redis;
 use tokio::net::TcpStream;
 
-use super::patience::{for_ms, until};
+use super::patience::until;
 use super::refused::{Fixture, Refused};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -20,7 +20,7 @@ async fn a_server_that_loads_its_data_says_so() {
         .config("key-load-delay", 500)
         .config("loading-process-events-interval-bytes", 1_024);
     let fixture = Fixture::start(redis).await;
-    fixture.redis.command(&["DEBUG", "POPULATE", "5000", "filler", "100"]).await;
+    fixture.redis.command(&["DEBUG", "POPULATE", "10000", "filler", "100"]).await;
     fixture.redis.command(&["SAVE"]).await;
     fixture.redis.kill();
     fixture.redis.restart_unready();
@@ -29,7 +29,7 @@ async fn a_server_that_loads_its_data_says_so() {
         info.is_ok_and(|info| info.contains("\nloading:1"))
     })
     .await;
-    for_ms(500).await;
+    until("it to be heard", LONG, async || fixture.is_refused("LOADING").await).await;
     fixture.assert_refused(Refused::with(Unavailable, "LOADING").and_reads()).await;
     until("the server to be ready", LONG, async || {
         let info = fixture.redis.query::<String>(&["INFO", "persistence"]).await;

@@ -12,10 +12,11 @@ use session_core::{
 use session_redis::{RedisStore, RedisStoreBuilder, Topology};
 use session_testkit::proxy::Proxy;
 use session_testkit::sample;
-use session_testkit::servers::{Redis, RedisBuilder};
+use session_testkit::servers::{Redis, RedisBuilder, Stopwatch};
 
 use super::patience::{for_ms, until};
 use super::{DEADLINE, RECOVERY, SLACK, builder, open};
+use crate::fixture::TIMEOUT;
 
 /// A store that is connected to a server which is about to refuse, and a session on it.
 pub(super) struct Fixture {
@@ -98,7 +99,7 @@ impl Fixture {
     /// A store that has never been connected.
     pub(super) fn fresh(&self) -> RedisStore {
         let topology = Topology::single(&format!("redis://{}", self.address));
-        (self.login)(builder(topology)).build().unwrap()
+        (self.login)(builder(topology)).timeout(TIMEOUT).build().unwrap()
     }
 
     /// Goes on without the proxy, which relays a server's last words only if it is lucky.
@@ -117,6 +118,12 @@ impl Fixture {
         let key = sample::key();
         self.store.create(&key, &self.record).await.unwrap();
         key
+    }
+
+    /// Whether a read is refused with this code.
+    pub(super) async fn is_refused(&self, code: &str) -> bool {
+        let loaded = self.store.load(&self.session, Load::default()).await;
+        loaded.is_err_and(|error| error.context("code") == Some(code))
     }
 
     /// That calls are refused as they should be, by a store that was connected before and by one
@@ -147,7 +154,7 @@ impl Fixture {
         let (new, beside) = (sample::key(), sample::key_beside(session));
         self.refused.lock().unwrap().extend([new, beside]);
         let one = Revision::new(1);
-        let start = Instant::now();
+        let start = Stopwatch::start();
         refused.check("create", &store.create(&new, record).await);
         refused.check("replace", &store.replace(session, record, one).await);
         refused.check("rotate", &store.rotate(session, &beside, record, one).await);

@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use session_core::{
-    Clock as _, Created, Key, Load, Loaded, Payload, Record, Store as _, SystemClock,
+    Clock as _, Created, Error, Key, Load, Loaded, Payload, Record, Store as _, SystemClock,
 };
 use session_redis::{RedisStore, Topology};
 use session_testkit::proxy::{Direction, Fault, Proxy};
 use session_testkit::sample;
-use session_testkit::servers::Redis;
+use session_testkit::servers::{Redis, Stopwatch};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 
 use super::patience::{for_ms, ms, until};
 use super::workload::Workload;
-use super::{DEADLINE, RECOVERY, SLACK, open};
+use super::{DEADLINE, RECOVERY, SLACK, builder, open};
+use crate::fixture::TIMEOUT;
 
 /// A server behind a proxy, and sessions on it that nobody changes.
 struct Fixture {
@@ -55,7 +56,7 @@ impl Fixture {
             let (store, sessions) = (self.store.clone(), Arc::clone(&self.sessions));
             loads.spawn(async move {
                 let (key, payload) = &sessions[fastrand::usize(..sessions.len())];
-                let start = Instant::now();
+                let start = Stopwatch::start();
                 let loaded = store.load(key, Load::default()).await;
                 assert!(start.elapsed() <= DEADLINE + SLACK, "{:?}", start.elapsed());
                 loaded.is_ok_and(|loaded| is_own(&loaded, payload))
@@ -71,7 +72,11 @@ impl Fixture {
 }
 
 fn open_through(proxy: &Proxy) -> RedisStore {
-    open(Topology::single(&format!("redis://{}", proxy.address())))
+    open(topology(proxy))
+}
+
+fn topology(proxy: &Proxy) -> Result<Topology, Error> {
+    Topology::single(&format!("redis://{}", proxy.address()))
 }
 
 /// # Panics
@@ -181,8 +186,10 @@ async fn impatient<T>(call: impl Future<Output = T>) -> Option<T> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_cancelled_loads_confuse_no_other() {
-    let fixture = Fixture::start().await;
-    let start = Instant::now();
+    let mut fixture = Fixture::start().await;
+    // What a busy machine keeps waiting is no failure.
+    fixture.store = builder(topology(&fixture.proxy)).timeout(TIMEOUT).build().unwrap();
+    let (start, connected) = (Instant::now(), fixture.proxy.accepted());
     let mut tasks = JoinSet::new();
     for _ in 0..50 {
         let (store, sessions) = (fixture.store.clone(), Arc::clone(&fixture.sessions));
@@ -204,6 +211,6 @@ async fn ten_thousand_cancelled_loads_confuse_no_other() {
     println!("F18: {cancelled} loads cancelled, {answered} answered in {:?}", start.elapsed());
     assert!(cancelled >= 10_000 && answered > 0);
     // All on the one connection, which nobody has given up.
-    assert_eq!(fixture.proxy.accepted(), 1);
+    assert_eq!(fixture.proxy.accepted(), connected + 1);
     assert_eq!(fixture.load_some(64).await, 64);
 }

@@ -66,7 +66,7 @@ impl Workload {
     pub(super) async fn start_with(stores: &[&RedisStore], kind: Kind) -> Self {
         let shared = Arc::new(Shared {
             stores: stores.iter().map(|store| (*store).clone()).collect(),
-            history: History::default(),
+            history: History::start(),
             sessions: Mutex::default(),
             kind,
             is_over: AtomicBool::new(false),

@@ -4,11 +4,11 @@ use futures_util::future::join_all;
 use session_core::{ErrorKind, Load, Store as _};
 use session_testkit::proxy::{Direction, Fault, Proxy};
 use session_testkit::sample;
-use session_testkit::servers::Postgres;
+use session_testkit::servers::{Postgres, Stopwatch};
 use tokio::runtime::Handle;
 
 use super::calls::{Sessions, assert_in_time, assert_refused, owned};
-use super::patience::{Stopwatch, for_ms};
+use super::patience::for_ms;
 use super::{DEADLINE, LONG, RECOVERY, open, until};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,10 +8,10 @@ use session_core::{
 };
 use session_sql::SqlStore;
 use session_testkit::sample;
-use session_testkit::servers::{MariaDb, Postgres};
+use session_testkit::servers::{MariaDb, Postgres, Stopwatch};
 
 use super::calls::{assert_in_time, owned};
-use super::patience::{Stopwatch, for_ms};
+use super::patience::for_ms;
 use super::server::Server;
 use super::{DEADLINE, LONG, open, open_patient, until};
 use crate::fixture;
@@ -66,7 +66,8 @@ async fn status(mariadb: &MariaDb, name: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_deadlocks_are_not_told() {
-    let postgres = Postgres::builder().config("deadlock_timeout", "300ms").start().await;
+    // It is looked for once, after so long a wait.
+    let postgres = Postgres::builder().config("deadlock_timeout", "2s").start().await;
     let store = fixture::builder(&postgres.url(), "busy").build().unwrap();
     touch_in_opposite_orders(&postgres.url(), &store).await;
     let is_deadlock = "deadlock detected";
@@ -76,23 +77,18 @@ async fn postgres_deadlocks_are_not_told() {
     let lock = |key: &Key| {
         format!("SELECT 1 FROM s_busy WHERE session_key = '\\x{}' FOR UPDATE;", hex(key))
     };
-    // One who looks for deadlocks later than we is not the one who finds it. It does not matter how
-    // long it sleeps, as long as the touch waits by then.
-    let other = format!(
-        "SET deadlock_timeout = '10s'; BEGIN; {} SELECT pg_sleep(0.2); {} COMMIT",
-        lock(&keys[1]),
-        lock(&keys[0])
-    );
-    let other = postgres.query(&other);
-    let touching = async {
-        until("the lock to be held", LONG, async || {
-            let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
-            postgres.count(sleeping).await == 1
-        })
-        .await;
-        touch(store.clone(), keys.clone()).await;
-    };
-    tokio::join!(other, touching);
+    let mut watcher = Outsider::connect(&postgres.url()).await;
+    let mut other = Outsider::connect(&postgres.url()).await;
+    other.execute(&format!("BEGIN; {}", lock(&keys[1]))).await;
+    let touching = tokio::spawn(touch(store.clone(), keys.clone()));
+    until("the touch to wait", LONG, async || {
+        watcher.ask(<Postgres as Server>::WAITING).await == 1
+    })
+    .await;
+    // It holds the first, and waits for the second. Whoever looks for deadlocks is not told of one.
+    other.execute(&lock(&keys[0])).await;
+    other.release().await;
+    touching.await.unwrap();
     assert!(postgres.log().contains(is_deadlock), "there was no deadlock");
 }
 

@@ -11,9 +11,9 @@ use session_core::{
 };
 use session_sql::SqlStore;
 use session_testkit::sample;
+use session_testkit::servers::Stopwatch;
 use tokio::task::JoinHandle;
 
-use super::patience::Stopwatch;
 use super::server::Server;
 use super::{CONNECTIONS, DEADLINE, LONG, RECOVERY, SLACK, until};
 use crate::fixture;

@@ -1,22 +1,28 @@
 //! All connections in use, by calls that wait for somebody else's lock.
 
+use std::time::Duration;
+
 use session_core::ErrorKind;
 use session_testkit::servers::Postgres;
 
 use super::calls::{Sessions, Targets, assert_failed, assert_refused};
 use super::server::Server;
-use super::{DEADLINE, LONG, builder, open, until};
+use super::{LONG, builder, until};
+
+/// Much shorter than the second for which MySQL waits for a lock, and then says so itself.
+const HURRY: Duration = Duration::from_millis(400);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exhausted_pool_costs_each_call_a_deadline_and_is_full_again() {
     let postgres = Postgres::start().await;
     check(&postgres, "exhausted").await;
-    let store = builder(&postgres.url(), "pooled").through_transaction_pooler().build().unwrap();
-    exhaust(&postgres, "pooled", &Sessions::create(&store).await).await;
+    let store = builder(&postgres.url(), "pooled").timeout(HURRY).through_transaction_pooler();
+    let sessions = Sessions::create(&store.build().unwrap()).await;
+    exhaust(&postgres, "pooled", &sessions).await;
 }
 
 pub(super) async fn check(server: &impl Server, namespace: &str) {
-    let store = open(&server.url(), namespace);
+    let store = builder(&server.url(), namespace).timeout(HURRY).build().unwrap();
     exhaust(server, namespace, &Sessions::create(&store).await).await;
 }
 
@@ -31,7 +37,7 @@ async fn exhaust(server: &impl Server, namespace: &str, sessions: &Sessions) {
     let waited: Vec<_> =
         waited.into_iter().filter(|answered| locked.contains(&answered.call)).collect();
     assert_eq!(waited.len(), locked.len());
-    assert_failed(&waited, &[ErrorKind::Timeout], DEADLINE);
+    assert_failed(&waited, &[ErrorKind::Timeout], HURRY);
     for touched in touches.await.unwrap() {
         assert_refused(touched, ErrorKind::Timeout, None);
     }

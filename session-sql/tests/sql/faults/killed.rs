@@ -1,18 +1,19 @@
 //! Connections that are closed by the server, and a server that is killed.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use session_core::{ErrorKind, Key, Load, Loaded, Store as _};
 use session_sql::SqlStore;
 use session_testkit::sample;
 use session_testkit::servers::Postgres;
+use tokio::task::JoinHandle;
 
 use super::calls::{Sessions, Targets, assert_failed, is_owned, owned};
 use super::patience::for_ms;
 use super::server::Server;
-use super::{CONNECTIONS, RECOVERY, REST, SLACK, open, open_patient, until};
+use super::{CONNECTIONS, LONG, RECOVERY, REST, SLACK, open, open_patient, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_the_server_closes_cost_one_write_at_most() {
@@ -65,7 +66,7 @@ pub(super) async fn check_killed(server: &impl Server, namespace: &str) {
     let sessions = Sessions::create(&store).await;
     let targets = Targets::create(&store).await;
     let writer = Writer::start(&store);
-    for_ms(200).await;
+    until("some writes", LONG, async || writer.acknowledged.lock().unwrap().len() > 10).await;
     server.kill();
     // What was on its way may fail for another reason; and then refused is refused.
     assert_failed(&targets.call_all().await, &[ErrorKind::Unavailable], SLACK);
@@ -78,42 +79,45 @@ pub(super) async fn check_killed(server: &impl Server, namespace: &str) {
     .await;
     println!("{namespace}: the first write {:?} after the server was ready", ready.elapsed());
     for_ms(100).await;
-    let acknowledged = writer.stop().await;
-    assert!(acknowledged.len() > 10, "{} acknowledged writes", acknowledged.len());
-    for key in &acknowledged {
-        let loaded = store.load(key, Load::default()).await.unwrap();
+    let patient = open_patient(&server.url(), namespace);
+    for key in &writer.stop().await {
+        let loaded = patient.load(key, Load::default()).await.unwrap();
         let Loaded::Found { record, .. } = loaded else { panic!("an acknowledged write is lost") };
         assert!(is_owned(&record, "writer"));
     }
+    // And with it its connections.
+    drop(patient);
     sessions.assert_recovered(server, namespace).await;
 }
 
 /// Creates one session after the other, whatever becomes of them.
 struct Writer {
     is_over: Arc<AtomicBool>,
-    task: tokio::task::JoinHandle<Vec<Key>>,
+    acknowledged: Arc<Mutex<Vec<Key>>>,
+    task: JoinHandle<()>,
 }
 
 impl Writer {
     fn start(store: &SqlStore) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let (store, over) = (store.clone(), Arc::clone(&is_over));
+        let acknowledged = Arc::<Mutex<Vec<Key>>>::default();
+        let written = Arc::clone(&acknowledged);
         let task = tokio::spawn(async move {
-            let mut acknowledged = Vec::new();
             while !over.load(Ordering::Relaxed) {
                 let key = sample::key();
                 match store.create(&key, &owned("writer")).await {
-                    Ok(_) => acknowledged.push(key),
+                    Ok(_) => written.lock().unwrap().push(key),
                     Err(_) => for_ms(5).await,
                 }
             }
-            acknowledged
         });
-        Self { is_over, task }
+        Self { is_over, acknowledged, task }
     }
 
     async fn stop(self) -> Vec<Key> {
         self.is_over.store(true, Ordering::Relaxed);
-        self.task.await.unwrap()
+        self.task.await.unwrap();
+        std::mem::take(&mut *self.acknowledged.lock().unwrap())
     }
 }

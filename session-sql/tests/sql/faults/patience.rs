@@ -1,10 +1,8 @@
 //! Waiting for something to become true, and how long it takes.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::task::AbortHandle;
+use session_testkit::servers::Stopwatch;
 
 /// Looks again and again until it is so, and tells how long that took.
 ///
@@ -28,38 +26,3 @@ pub(crate) async fn until(
 pub(crate) async fn for_ms(ms: u64) {
     tokio::time::sleep(Duration::from_millis(ms)).await;
 }
-
-/// Measures the time in which this process was served: a machine that does something else for a
-/// second is no call that takes a second.
-pub(crate) struct Stopwatch {
-    micros: Arc<AtomicU64>,
-    ticking: AbortHandle,
-}
-
-impl Stopwatch {
-    pub(crate) fn start() -> Self {
-        let micros = Arc::new(AtomicU64::new(0));
-        let passed = Arc::clone(&micros);
-        let ticking = tokio::spawn(async move {
-            loop {
-                let start = Instant::now();
-                tokio::time::sleep(TICK).await;
-                let served = start.elapsed().min(3 * TICK);
-                passed.fetch_add(served.as_micros() as u64, Ordering::Relaxed);
-            }
-        });
-        Self { micros, ticking: ticking.abort_handle() }
-    }
-
-    pub(crate) fn elapsed(&self) -> Duration {
-        Duration::from_micros(self.micros.load(Ordering::Relaxed))
-    }
-}
-
-impl Drop for Stopwatch {
-    fn drop(&mut self) {
-        self.ticking.abort();
-    }
-}
-
-const TICK: Duration = Duration::from_millis(5);

@@ -7,11 +7,11 @@ use session_core::{ErrorKind, Load, Replaced, Revision, Store as _};
 use session_sql::SqlStore;
 use session_testkit::proxy::{Direction, Fault, Proxy};
 use session_testkit::sample;
-use session_testkit::servers::Postgres;
+use session_testkit::servers::{Postgres, Stopwatch};
 
 use super::calls::{Sessions, assert_in_time, assert_refused, owned};
-use super::patience::{Stopwatch, for_ms};
-use super::{CONNECTIONS, DEADLINE, LONG, REST, builder, until};
+use super::patience::for_ms;
+use super::{CONNECTIONS, LONG, REST, builder, until};
 
 /// A server behind a proxy.
 struct Fixture {
@@ -113,7 +113,9 @@ async fn connections_that_fall_silent_at_rest_are_replaced_within_a_deadline() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conflict_is_told_within_one_deadline() {
     let fixture = Fixture::start().await;
-    let store = builder(&fixture.url(), "conflict").max_connections(1).build().unwrap();
+    let time = Duration::from_secs(2);
+    let store = builder(&fixture.url(), "conflict").timeout(time).max_connections(1);
+    let store = store.build().unwrap();
     let (key, record) = (sample::key(), owned("anna"));
     until("a session", LONG, async || store.create(&key, &record).await.is_ok()).await;
     let stale = Revision::new(7);
@@ -122,7 +124,7 @@ async fn a_conflict_is_told_within_one_deadline() {
         assert!(matches!(replaced, Replaced::Conflict(_)), "{replaced:?}");
     }
     // Three fifths of a deadline for each statement.
-    fixture.proxy.set(Fault::Delay(DEADLINE.mul_f64(0.3))).await;
+    fixture.proxy.set(Fault::Delay(time.mul_f64(0.3))).await;
     store.load(&key, Load::default()).await.unwrap();
     assert_refused(store.replace(&key, &record, stale).await, ErrorKind::Timeout, None);
 }
