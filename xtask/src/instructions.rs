@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::command::Cmd;
 use crate::report::Report;
 
-/// What is written down. Figures depend on the compiler, on valgrind, and on the processor, for which
-/// libraries choose their ways of copying bytes; on nothing else beyond the tolerance.
+/// What is written down. Figures depend on the compiler, on valgrind, on the C library, and on the
+/// processor, for which that chooses its ways of copying bytes; on nothing else beyond the tolerance.
 #[derive(Debug, Deserialize, Serialize)]
 struct Expected {
     machine: String,
@@ -131,17 +131,25 @@ fn version() -> Option<String> {
     Cmd::new("valgrind").arg("--version").probe()
 }
 
-/// Compiler, valgrind and processor.
+/// Compiler, valgrind, C library and processor.
 fn machine(valgrind: &str) -> Result<String, String> {
-    let told = Cmd::new("rustc").arg("-vV").output()?;
-    let part = |name: &str| told.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-    let (release, host) = part("release:")
-        .zip(part("host:"))
-        .ok_or_else(|| format!("rustc tells no release:\n{told}"))?;
+    let compiler = Cmd::new("rustc").arg("-vV").output()?;
+    let (release, host) = field(&compiler, "release")
+        .zip(field(&compiler, "host"))
+        .ok_or_else(|| format!("rustc tells no release:\n{compiler}"))?;
+    let library = Cmd::new("getconf").arg("GNU_LIBC_VERSION").probe();
+    let library = library.as_deref().map_or("an unknown C library", str::trim);
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    let processor = name.map_or("an unknown processor", |(_, name)| name.trim());
-    Ok(format!("rustc {release} {host}, {}, {processor}", valgrind.trim()))
+    let processor = ["model name", "cpu family", "model"]
+        .map(|name| field(&processors, name).unwrap_or("unknown"))
+        .join(" ");
+    Ok(format!("rustc {release} {host}, {}, {library}, {processor}", valgrind.trim()))
+}
+
+/// What stands behind a name and a colon, where it comes first.
+fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let mut fields = text.lines().filter_map(|line| line.split_once(':'));
+    fields.find_map(|(told, value)| (told.trim_end() == name).then_some(value.trim()))
 }
 
 fn read() -> Result<Expected, String> {

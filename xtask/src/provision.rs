@@ -52,7 +52,10 @@ fn postgresql_programs() -> impl Iterator<Item = PathBuf> {
 }
 
 fn install(missing: &[&Requirement]) -> Result<(), String> {
-    let apt_get = apt_get()?;
+    // Networks fail, and a machine that has just started may be at its own updates.
+    let options =
+        ["-oAcquire::Retries=10", "-oAcquire::http::Timeout=60", "-oDPkg::Lock::Timeout=600"];
+    let apt_get = apt_get()?.args(options);
     // Old lists may well suffice: a single unreachable source need not stop the installation.
     if let Err(message) = apt_get.clone().arg("update").run() {
         eprintln!("{message}; going on with the lists at hand");

@@ -21,6 +21,7 @@ async fn what_extends_a_session_is_written_before_an_instance_ends() {
     let mut instance = Instance::start(PROGRAM, &redis).await;
     let mut client = Client::default();
     client.log_in(&instance).await;
+    let before = deadline(&redis).await;
     assert_eq!(client.get(&instance).await.status, 200);
 
     let id = instance.process.id().expect("a process that runs").to_string();
@@ -29,7 +30,17 @@ async fn what_extends_a_session_is_written_before_an_instance_ends() {
     let ended = tokio::time::timeout(Duration::from_secs(60), instance.process.wait()).await;
     let status = ended.expect("an end in time").expect("a status");
     assert!(status.success(), "it could not write: {status}");
-    assert!(redis.command_calls("pexpire").await > 0, "the session was not extended");
+    let after = deadline(&redis).await;
+    assert!(after > before, "the session was not extended: until {after}, as before");
+}
+
+/// When the one session there is expires, in milliseconds since 1970.
+async fn deadline(redis: &Redis) -> i64 {
+    let keys: Vec<String> = redis.query(&["KEYS", "*:{????}:*"]).await.expect("keys");
+    let is_session = |key: &&String| !key.ends_with(":nodes") && !key.ends_with(":epoch");
+    let sessions: Vec<&String> = keys.iter().filter(is_session).collect();
+    let [session] = *sessions else { panic!("one session: {keys:?}") };
+    redis.query(&["PEXPIRETIME", session]).await.expect("a deadline")
 }
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_example-actix-session");

@@ -12,6 +12,9 @@ use session_testkit::{Harness, clauses};
 
 use crate::fixture::{D, Servers, bounded, layered, postgres, redis};
 
+/// No server is taken for dead, however busy the machine is.
+const UNDISTURBED: Duration = Duration::from_secs(30);
+
 mod over_memory {
     use std::sync::Arc;
 
@@ -42,7 +45,7 @@ async fn every_clause_holds_over_one_server() {
 
 #[tokio::test]
 async fn every_clause_holds_behind_sentinels() {
-    let sentinel = Arc::new(Sentinel::start().await);
+    let sentinel = Arc::new(Sentinel::builder().down_after(UNDISTURBED).start().await);
     clauses::check_all(async || {
         nodes_on_redis(redis(&*sentinel), Arc::clone(&sentinel), |it| vec![it.primary()]).await
     });
@@ -50,7 +53,7 @@ async fn every_clause_holds_behind_sentinels() {
 
 #[tokio::test]
 async fn every_clause_holds_over_a_cluster() {
-    let cluster = Arc::new(Cluster::start().await);
+    let cluster = Arc::new(Cluster::builder().node_timeout(UNDISTURBED).start().await);
     clauses::check_all(async || {
         nodes_on_redis(redis(&*cluster), Arc::clone(&cluster), |it| it.primaries().iter().collect())
             .await

@@ -82,6 +82,7 @@ pub use certificates::Certificates;
 pub use harness::ServerHarness;
 pub use mariadb::{MariaDb, MariaDbBuilder};
 pub use pgbouncer::{PgBouncer, PgBouncerBuilder};
+pub use port::Port;
 pub use postgres::{Postgres, PostgresBuilder};
 pub use stopwatch::Stopwatch;
 

@@ -12,13 +12,18 @@ use tokio::net::TcpSocket;
 /// Servers do ask for it; whoever looks for a free port, or connects to somewhere, is not given
 /// this one. Elsewhere the system does not make that difference, and the port is given up at once.
 #[derive(Debug)]
-pub(super) struct Port {
+pub struct Port {
     number: u16,
     _held: Option<TcpSocket>,
 }
 
 impl Port {
-    pub(super) fn reserve() -> io::Result<Self> {
+    /// Any that is free.
+    ///
+    /// # Errors
+    ///
+    /// If the system has none to give.
+    pub fn reserve() -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
         let number = socket.local_addr()?.port();
@@ -27,11 +32,15 @@ impl Port {
         Ok(Self { number, _held: cfg!(target_os = "linux").then_some(socket) })
     }
 
-    pub(super) fn number(&self) -> u16 {
+    /// The number of the port.
+    #[must_use]
+    pub fn number(&self) -> u16 {
         self.number
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    /// The port, at 127.0.0.1.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.number).into()
     }
 }

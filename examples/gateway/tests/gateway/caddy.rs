@@ -1,7 +1,7 @@
 //! The same behind Caddy, whose proxy asks by other means.
 
 use crate::patience::until;
-use crate::site::{PLAIN, Site};
+use crate::site::{PLAIN, Site, in_a_hurry};
 
 /// What somebody may try who would like to be somebody else.
 const FORGED: &[(&str, &str)] = &[
@@ -45,7 +45,7 @@ async fn the_service_is_told_who_is_signed_in_by_the_gateway_alone() {
 
 #[tokio::test]
 async fn who_cannot_be_told_is_not_let_through() {
-    let site = Site::start_behind_caddy(PLAIN).await;
+    let site = Site::start_behind_caddy(&in_a_hurry(PLAIN)).await;
     let mut client = site.signed_in("u1001").await;
     site.redis.pause();
     client.get("/service/x").await.expect_outage();

@@ -4,7 +4,7 @@ use session_testkit::servers::Redis;
 
 use crate::patience::until;
 use crate::process::Gateway;
-use crate::site::{PLAIN, Site, cached};
+use crate::site::{PLAIN, Site, cached, in_a_hurry};
 
 #[tokio::test]
 async fn while_redis_is_away_nobody_is_signed_out() {
@@ -38,7 +38,7 @@ async fn while_redis_is_away_nobody_is_signed_out() {
 
 #[tokio::test]
 async fn with_a_cache_it_is_the_same_once_the_bound_is_over() {
-    let site = Site::start(&cached()).await;
+    let site = Site::start(&in_a_hurry(&cached())).await;
     let mut client = site.signed_in("u1001").await;
     client.get("/service/api/x").await.expect(200);
     site.redis.pause();
@@ -64,8 +64,8 @@ async fn a_gateway_that_is_gone_lets_nobody_through() {
     let broken = client.get("/service/api/broken").await.expect(500);
     assert_eq!(broken.given("x-session-user"), ["u1001"]);
 
-    let Site { gateway, proxy, service, redis, sessions, sign_in } = site;
-    let (asked, address) = (service.asked(), gateway.address().to_string());
+    let Site { gateway, port, proxy, service, redis, sessions, sign_in } = site;
+    let (asked, address) = (service.asked(), port.address().to_string());
     assert_eq!(gateway.stopped().await.code(), Some(0));
     for path in ["/service/api/x", "/service/x", "/service/payments/x"] {
         client.get(path).await.expect_outage();

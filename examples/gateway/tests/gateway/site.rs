@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use session_kit::Sessions;
 use session_kit::config::Config;
-use session_testkit::servers::{Caddy, Nginx, Redis};
+use session_testkit::servers::{Caddy, Nginx, Port, Redis};
 
 use crate::client::Client;
 use crate::process::Gateway;
@@ -14,7 +14,7 @@ use crate::sign_in;
 const NGINX: &str = include_str!("../../nginx.conf");
 const CADDY: &str = include_str!("../../Caddyfile");
 
-/// Sessions in Redis itself.
+/// Sessions in Redis itself, with time enough for a busy machine.
 pub(crate) const PLAIN: &str = r#"
 [session]
 store = "redis"
@@ -23,12 +23,18 @@ cookie = { name = "id", secure = false }
 kind = "redis"
 url = "${REDIS_URL}"
 namespace = "gateway"
+timeout = "10s"
 "#;
 
 /// With a cache in front of Redis.
 pub(crate) fn cached() -> String {
     let config = replaced(PLAIN, "store = \"redis\"", "store = \"front\"");
     format!("{config}\n[stores.front]\nkind = \"layered\"\nshared = \"redis\"\n")
+}
+
+/// The same, for a server that will not answer.
+pub(crate) fn in_a_hurry(config: &str) -> String {
+    replaced(config, "timeout = \"10s\"", "timeout = \"500ms\"")
 }
 
 /// The configuration with more of it.
@@ -39,6 +45,8 @@ pub(crate) fn with(config: &str, section: &str, settings: &str) -> String {
 pub(crate) struct Site {
     pub(crate) proxy: Proxy,
     pub(crate) gateway: Gateway,
+    /// That of the gateway, which nobody else takes once it has ended.
+    pub(crate) port: Port,
     pub(crate) service: Service,
     /// Those of the node that signs people in.
     pub(crate) sessions: Sessions,
@@ -63,13 +71,14 @@ impl Site {
     async fn start_behind(kind: Kind, redis: Redis, gateway: &str, sign_in: &str) -> Self {
         let url = redis.url();
         let sessions = sessions(sign_in, &url);
-        let gateway =
-            Gateway::start_at("127.0.0.1:0", gateway, &[("REDIS_URL", url.as_str())]).await;
+        let port = Port::reserve().expect("a free port");
+        let listen = port.address().to_string();
+        let gateway = Gateway::start_at(&listen, gateway, &[("REDIS_URL", url.as_str())]).await;
         let service = Service::start().await;
         let sign_in = sign_in::start(sessions.clone()).await;
         let places = [gateway.address(), sign_in.address, service.served.address];
         let proxy = Proxy::start(kind, places).await;
-        Self { proxy, gateway, service, sessions, redis, sign_in }
+        Self { proxy, gateway, port, service, sessions, redis, sign_in }
     }
 
     pub(crate) fn client(&self) -> Client {

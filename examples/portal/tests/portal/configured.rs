@@ -10,6 +10,9 @@ use crate::frameworks::Framework;
 use crate::patience::{until, until_within};
 use crate::process::{Directory, Portal, command};
 
+/// No server is taken for dead, however busy the machine is.
+pub(crate) const UNDISTURBED: Duration = Duration::from_secs(30);
+
 /// How soon all is well once a fault is over.
 pub(crate) const RECOVERY: Duration = Duration::from_secs(2);
 

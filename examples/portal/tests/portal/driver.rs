@@ -8,10 +8,10 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
-use tokio::time::timeout;
+use tokio::time::{Duration, timeout};
 
 use crate::client::Client;
-use crate::process::{DEADLINE, Directory};
+use crate::process::Directory;
 
 /// A running chromedriver, on a port of its own.
 pub(crate) struct Driver {
@@ -34,7 +34,7 @@ impl Driver {
             .unwrap_or_else(|error| panic!("{MISSING}: chromedriver does not start: {error}"));
         let output = process.stdout.take().expect("its output is captured");
         let mut output = BufReader::new(output).lines();
-        let port = timeout(DEADLINE, async {
+        let port = timeout(STARTED, async {
             while let Some(line) = output.next_line().await.expect("text") {
                 if let Some((_, port)) = line.rsplit_once("started successfully on port ") {
                     return port.trim_end_matches('.').to_owned();
@@ -64,7 +64,7 @@ impl Driver {
             let mut builder = ClientBuilder::new(HttpConnector::new());
             builder.capabilities(capabilities).connect(&self.url).await
         };
-        let connected = timeout(DEADLINE, connecting).await.expect("Chromium starts in time");
+        let connected = timeout(STARTED, connecting).await.expect("Chromium starts in time");
         let client =
             connected.unwrap_or_else(|error| panic!("{MISSING}: Chromium does not start: {error}"));
         Browser { client, driver: Client::new(self.url.clone()) }
@@ -101,6 +101,9 @@ impl Browser {
         self.client.close().await.expect("Chromium ends");
     }
 }
+
+/// A browser that was installed just now is read from disk first, and there may be several.
+const STARTED: Duration = Duration::from_secs(180);
 
 const MISSING: &str = "this test needs Chromium and chromedriver on PATH (on Debian: \
      apt-get install chromium chromium-driver; `cargo xtask test` does so by itself)";

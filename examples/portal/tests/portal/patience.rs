@@ -1,6 +1,7 @@
 //! Waiting for something to become true.
 
-use tokio::time::{Duration, Instant, interval};
+use session_testkit::servers::Stopwatch;
+use tokio::time::{Duration, interval};
 
 use crate::client::Client;
 use crate::process::DEADLINE;
@@ -15,13 +16,13 @@ pub(crate) async fn until_within(
     what: &str,
     mut is_so: impl AsyncFnMut() -> bool,
 ) -> Duration {
-    let begun = Instant::now();
+    let watch = Stopwatch::start();
     let mut ticks = interval(Duration::from_millis(10));
     while !is_so().await {
-        assert!(begun.elapsed() < limit, "waited {limit:?} until {what}");
+        assert!(watch.elapsed() < limit, "waited {limit:?} until {what}");
         ticks.tick().await;
     }
-    begun.elapsed()
+    watch.elapsed()
 }
 
 /// Waits until so many sessions have been read, and so until a slow request has got its own.

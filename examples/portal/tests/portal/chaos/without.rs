@@ -26,21 +26,32 @@ async fn violations_without(defence: Option<&str>) -> Vec<Violation> {
     run.violations(&format!("without {}", defence.unwrap_or("nothing")))
 }
 
-/// How many caches were seen to answer what was before, later than the bound.
+/// How many caches were seen to answer what was before, later than the bound; in further storms, if
+/// the first had no fault that was long enough.
+async fn late_without(defence: &str) -> usize {
+    for _ in 0..4 {
+        let late = late(&violations_without(Some(defence)).await);
+        if late > 0 {
+            return late;
+        }
+    }
+    0
+}
+
 fn late(violations: &[Violation]) -> usize {
     violations.iter().filter(|violation| violation.promise == Promise::CachesAreBounded).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_invalidation_the_bound_is_broken() {
-    let late = late(&violations_without(Some("invalidation")).await);
+    let late = late_without("invalidation").await;
     println!("without invalidation {late} answers were older than the bound");
     assert!(late > 0, "the checker does not see what it is for");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_leases_the_bound_is_broken() {
-    let late = late(&violations_without(Some("lease")).await);
+    let late = late_without("lease").await;
     println!("without leases {late} answers were older than the bound");
     assert!(late > 0, "the checker does not see what it is for");
 }

@@ -11,6 +11,7 @@ use session_testkit::servers::Redis;
 use tokio::time::Duration;
 
 use crate::client::{Answer, Client};
+use crate::configured::expect_outage;
 use crate::patience::until;
 use crate::redis::config_for;
 
@@ -33,10 +34,14 @@ fn source(answer: &Answer) -> &str {
     answer.header("x-session-source")
 }
 
-/// Waits until the cache answers.
+/// Waits until the cache answers; a store that is late is asked again.
 pub(crate) async fn until_local(client: &mut Client) {
     until("a session is answered from the cache", async || {
-        source(&client.get("/api/me").await.expect(200)) == "local"
+        let answer = client.get("/api/me").await;
+        if answer.status == 200 {
+            return source(&answer.expect_no_cookie()) == "local";
+        }
+        expect_outage(answer).status == 200
     })
     .await;
 }

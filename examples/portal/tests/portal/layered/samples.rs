@@ -3,7 +3,7 @@
 use session_testkit::servers::{Cluster, Redis, Sentinel};
 
 use super::{cached, metric, source, until_local};
-use crate::configured::{Configured, until_ready};
+use crate::configured::{Configured, UNDISTURBED, until_ready};
 use crate::patience::until;
 use crate::process::DEADLINE;
 use crate::redis::samples::{cluster_sample, sentinel_sample};
@@ -22,6 +22,9 @@ url = "${REDIS_URL}"
 namespace = "portal"
 "#;
 
+/// But for a machine that is busy with other tests.
+const PATIENT: (&str, &str) = ("SESSION__STORES__REDIS__TIMEOUT", "10s");
+
 const OF_THE_PORTAL: &str = include_str!("../../../layered.toml");
 
 #[tokio::test]
@@ -29,7 +32,8 @@ async fn the_samples_work_as_they_stand() {
     for sample in [SAMPLE, OF_THE_PORTAL] {
         let redis = Redis::start().await;
         let url = redis.url();
-        let configured = Configured::start_with(sample, &[("REDIS_URL", &url)]).await;
+        let environment = [("REDIS_URL", url.as_str()), PATIENT];
+        let configured = Configured::start_with(sample, &environment).await;
         let mut client = configured.portal.client();
         until("there is a lease", async || {
             metric(&mut client, "session_cache_lease_seconds").await > 0.0
@@ -50,7 +54,9 @@ async fn the_samples_work_as_they_stand() {
 #[tokio::test]
 async fn the_cache_reports_what_it_does() {
     let redis = Redis::start().await;
-    let configured = Configured::start_with(SAMPLE, &[("REDIS_URL", &redis.url())]).await;
+    let url = redis.url();
+    let environment = [("REDIS_URL", url.as_str()), PATIENT];
+    let configured = Configured::start_with(SAMPLE, &environment).await;
     let mut client = configured.portal.signed_in("u1001").await;
     until_local(&mut client).await;
     client.get("/api/me?consistency=strong").await.expect(200);
@@ -88,8 +94,8 @@ async fn the_cache_reports_what_it_does() {
 
 #[tokio::test]
 async fn a_cache_works_on_every_topology() {
-    let sentinel = Sentinel::start().await;
-    let cluster = Cluster::start().await;
+    let sentinel = Sentinel::builder().down_after(UNDISTURBED).start().await;
+    let cluster = Cluster::builder().node_timeout(UNDISTURBED).start().await;
     for config in [sentinel_sample(&sentinel), cluster_sample(&cluster)] {
         let configured = Configured::start(&cached(&config)).await;
         until_ready(&configured.portal, DEADLINE).await;

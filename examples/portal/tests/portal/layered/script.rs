@@ -3,6 +3,7 @@
 use session_testkit::servers::{Cluster, Sentinel};
 
 use super::cached;
+use crate::configured::UNDISTURBED;
 use crate::redis::samples::{cluster_sample, sentinel_sample};
 use crate::redis::script::play_on;
 
@@ -19,12 +20,12 @@ mod single {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_script_holds_on_sentinel() {
-    let sentinel = Sentinel::start().await;
+    let sentinel = Sentinel::builder().down_after(UNDISTURBED).start().await;
     play_on(&cached(&sentinel_sample(&sentinel))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_script_holds_on_a_cluster() {
-    let cluster = Cluster::start().await;
+    let cluster = Cluster::builder().node_timeout(UNDISTURBED).start().await;
     play_on(&cached(&cluster_sample(&cluster))).await;
 }

@@ -13,7 +13,8 @@ mod load;
 
 use session_testkit::servers::Redis;
 
-/// The configuration with its store at a place, such as `url = "…"`.
+/// The configuration with its store at a place, such as `url = "…"`, and with time enough for a
+/// busy machine.
 pub(crate) fn config_at(place: &str) -> String {
     format!(
         r#"
@@ -24,9 +25,16 @@ cookie = {{ name = "id", secure = false }}
 kind = "redis"
 {place}
 namespace = "portal"
-timeout = "500ms"
+timeout = "10s"
 "#
     )
+}
+
+/// The same, for a server that will not answer.
+pub(crate) fn in_a_hurry(config: &str) -> String {
+    let patient = "timeout = \"10s\"";
+    assert_eq!(config.matches(patient).count(), 1, "{config}");
+    config.replace(patient, "timeout = \"500ms\"")
 }
 
 pub(crate) fn config_for(redis: &Redis) -> String {

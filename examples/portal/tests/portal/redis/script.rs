@@ -7,7 +7,7 @@ use session_testkit::servers::{Cluster, Redis, Sentinel};
 use tokio::sync::Semaphore;
 
 use super::{config_for, samples};
-use crate::configured::{Configured, until_ready};
+use crate::configured::{Configured, UNDISTURBED, until_ready};
 use crate::process::{DEADLINE, Portal};
 
 /// A server and a portal for each scenario.
@@ -20,7 +20,7 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) async fn start(config: impl FnOnce(&Redis) -> String) -> Self {
         let redis = Redis::start().await;
-        let configured = Configured::start_with(&config(&redis), &[PATIENT]).await;
+        let configured = Configured::start(&config(&redis)).await;
         Self { target: target(&configured.portal), _configured: configured, _redis: redis }
     }
 }
@@ -43,13 +43,13 @@ mod single {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_script_holds_on_sentinel() {
-    let sentinel = Sentinel::start().await;
+    let sentinel = Sentinel::builder().down_after(UNDISTURBED).start().await;
     play_on(&samples::sentinel_sample(&sentinel)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_script_holds_on_a_cluster() {
-    let cluster = Cluster::start().await;
+    let cluster = Cluster::builder().node_timeout(UNDISTURBED).start().await;
     play_on(&samples::cluster_sample(&cluster)).await;
 }
 

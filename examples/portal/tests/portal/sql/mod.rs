@@ -5,7 +5,7 @@ mod samples;
 mod script;
 mod two_processes;
 
-/// The configuration of a store that makes its tables.
+/// The configuration of a store that makes its tables, with time enough for a busy machine.
 pub(crate) fn config_at(url: &str) -> String {
     format!(
         r#"
@@ -16,6 +16,7 @@ cookie = {{ name = "id", secure = false }}
 kind = "sql"
 url = {url:?}
 migrate = true
+timeout = "10s"
 "#
     )
 }

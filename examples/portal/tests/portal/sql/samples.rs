@@ -47,7 +47,9 @@ async fn in_directory(directory: &Directory, config: &str) -> Portal {
 async fn the_sample_of_postgres_works_as_it_stands() {
     let postgres = Postgres::start().await;
     let sample = include_str!("../../../postgres.toml");
-    let configured = Configured::start_with(sample, &[("DATABASE_URL", &postgres.url())]).await;
+    let (url, patient) = (postgres.url(), ("SESSION__STORES__POSTGRES__TIMEOUT", "10s"));
+    let environment = [("DATABASE_URL", url.as_str()), patient];
+    let configured = Configured::start_with(sample, &environment).await;
     until_ready(&configured.portal, DEADLINE).await;
     let mut client = configured.portal.signed_in("u1001").await;
     crate::layered::until_local(&mut client).await;
@@ -59,7 +61,9 @@ async fn the_sample_of_postgres_works_as_it_stands() {
 async fn the_sample_of_mysql_works_as_it_stands() {
     let mariadb = MariaDb::start().await;
     let sample = include_str!("../../../mysql.toml");
-    let configured = Configured::start_with(sample, &[("DATABASE_URL", &mariadb.url())]).await;
+    let (url, patient) = (mariadb.url(), ("SESSION__STORES__MAIN__TIMEOUT", "10s"));
+    let environment = [("DATABASE_URL", url.as_str()), patient];
+    let configured = Configured::start_with(sample, &environment).await;
     until_ready(&configured.portal, DEADLINE).await;
     let mut client = configured.portal.signed_in("u1001").await;
     client.get("/api/me").await.expect(200);
