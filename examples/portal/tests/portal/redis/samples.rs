@@ -2,6 +2,7 @@
 
 use session_testkit::servers::{Cluster, Redis, Sentinel};
 
+use super::script::PATIENT;
 use crate::configured::{
     Configured, expect_outage, until_ready, until_signed_in, until_signed_out,
 };
@@ -66,7 +67,7 @@ fn replaced(text: &str, from: &str, to: &str) -> String {
 #[tokio::test]
 async fn the_sample_of_one_server_works_as_it_stands() {
     let (primary, replica) = single().await;
-    let configured = Configured::start(&single_sample(&primary)).await;
+    let configured = Configured::start_with(&single_sample(&primary), &[PATIENT]).await;
     until_ready(&configured.portal, DEADLINE).await;
     let mut client = configured.portal.client();
     until_signed_in(&mut client).await;
@@ -78,8 +79,13 @@ async fn the_sample_of_one_server_works_as_it_stands() {
     let keys: Vec<String> = primary.query(&["KEYS", "*"]).await.expect("keys");
     assert!(keys.iter().all(|key| key.starts_with("portal:")), "{keys:?}");
 
-    // A log-out that no replica has heard of is none.
     until_signed_in(&mut client).await;
     drop(replica);
+    // What no replica has heard of is not acknowledged; a rotation is done, and told all the same.
+    let mut left_behind = client.clone();
+    let answer = client.post("/api/rotate").await.expect_error(503, "store_unavailable");
+    assert!(answer.set_cookie().is_some_and(|it| !it.contains("Max-Age=0")), "{answer}");
+    client.get("/api/me").await.expect(200);
+    left_behind.get("/api/me").await.expect_error(401, "no_session");
     expect_outage(client.post("/api/logout").await);
 }

@@ -54,7 +54,7 @@ async fn the_script_holds_on_a_cluster() {
 }
 
 /// What happens is of interest here, not how fast: others are at work on the same processors.
-const PATIENT: (&str, &str) = ("SESSION__STORES__MAIN__TIMEOUT", "10s");
+pub(super) const PATIENT: (&str, &str) = ("SESSION__STORES__MAIN__TIMEOUT", "10s");
 const PATIENT_WITH_REPLICAS: (&str, &str) = ("SESSION__STORES__MAIN__WAIT__TIMEOUT", "10s");
 
 fn target(portal: &Portal) -> Target {
