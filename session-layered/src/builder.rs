@@ -182,7 +182,7 @@ impl LayeredBuilder {
         };
         let mut id = [0; 8];
         OsEntropy.fill(&mut id)?;
-        let layered = Layered::from_node(Node {
+        let node = Arc::new(Node {
             id: NodeId(u64::from_ne_bytes(id)),
             backplane,
             store: self.shared,
@@ -199,9 +199,10 @@ impl LayeredBuilder {
         });
         #[cfg(feature = "opentelemetry")]
         if let Some(meter) = self.meter {
-            meter.observe(layered.node());
+            meter.observe(&node);
         }
-        Ok(layered)
+        // Which may hear its first echo before this returns.
+        Ok(Layered::from_node(node))
     }
 
     fn check(&self) -> Result<(), Error> {

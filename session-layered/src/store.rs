@@ -40,8 +40,8 @@ impl Layered {
         LayeredBuilder::new(shared)
     }
 
-    pub(crate) fn from_node(node: Node) -> Self {
-        let layered = Self { node: Arc::new(node), keeper: Arc::default() };
+    pub(crate) fn from_node(node: Arc<Node>) -> Self {
+        let layered = Self { node, keeper: Arc::default() };
         // At once if there is a runtime, so that the first requests find a lease.
         layered.keeper.ensure_running(&layered.node);
         layered
@@ -51,11 +51,6 @@ impl Layered {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.node.stats()
-    }
-
-    #[cfg(feature = "opentelemetry")]
-    pub(crate) fn node(&self) -> &Arc<Node> {
-        &self.node
     }
 
     /// The node, at work.

@@ -14,7 +14,7 @@ use crate::command::Cmd;
 use crate::report::Report;
 
 /// What is written down. Figures depend on the compiler, on valgrind, on the C library, and on the
-/// processor, for which that chooses its ways of copying bytes; on nothing else beyond the tolerance.
+/// processor, by which that chooses how it copies bytes; on nothing else beyond the tolerance.
 #[derive(Debug, Deserialize, Serialize)]
 struct Expected {
     machine: String,

@@ -7,7 +7,7 @@ use session_testkit::sample;
 use session_testkit::servers::Redis;
 
 use crate::fixture::{
-    NAMESPACE, bounded, create, eventually, node, read, record, redis, replaced, until_cached,
+    NAMESPACE, create, eventually, node, read, record, redis, replaced, short_leased, until_cached,
     until_leased,
 };
 
@@ -67,10 +67,10 @@ async fn garbage_is_counted_and_changes_nothing() {
 async fn an_operator_empties_every_cache_with_one_command() {
     let server = Redis::start().await;
     let shared = redis(&server).build().unwrap();
-    let node = bounded(Arc::new(shared.clone())).await;
+    let node = short_leased(Arc::new(shared.clone())).await;
     let key = sample::key();
     let revision = create(&node, &key, &record()).await;
-    until_cached(&node, &key).await;
+    until_cached(&node, &key, revision).await;
     for command in [["DEL", ""], ["SET", "anew"]] {
         let before = node.stats().other_epochs;
         let epoch: Vec<String> = server.query(&["KEYS", "*epoch"]).await.unwrap();
@@ -80,6 +80,6 @@ async fn an_operator_empties_every_cache_with_one_command() {
         eventually("the other epoch", async || node.stats().other_epochs > before).await;
         until_leased(&node).await;
         assert_eq!(read(&node, &key).await, Some((revision, Source::Shared)));
-        until_cached(&node, &key).await;
+        until_cached(&node, &key, revision).await;
     }
 }

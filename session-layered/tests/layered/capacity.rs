@@ -47,7 +47,7 @@ async fn what_nobody_asks_for_is_not_kept_for_longer_than_it_may() {
     let node = leased(layered(Arc::new(shared)).ttl(Duration::from_millis(50))).await;
     let key = sample::key();
     let revision = create(&node, &key, &record()).await;
-    until_cached(&node, &key).await;
+    until_cached(&node, &key, revision).await;
     eventually("it is read anew", async || {
         read(&node, &key).await == Some((revision, Source::Shared))
     })

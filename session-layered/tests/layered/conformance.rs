@@ -10,10 +10,7 @@ use session_redis::RedisStoreBuilder;
 use session_testkit::servers::{Cluster, Postgres, Redis, Sentinel, ServerHarness};
 use session_testkit::{Harness, clauses};
 
-use crate::fixture::{D, Servers, bounded, layered, postgres, redis};
-
-/// No server is taken for dead, however busy the machine is.
-const UNDISTURBED: Duration = Duration::from_secs(30);
+use crate::fixture::{D, Servers, UNDISTURBED, layered, postgres, redis, short_leased};
 
 mod over_memory {
     use std::sync::Arc;
@@ -115,7 +112,7 @@ impl Nodes {
         let harness = ServerHarness::new(move |namespace| {
             Arc::new(layered(open(namespace)).max_staleness(D).build().unwrap())
         });
-        let first = Arc::new(bounded(shared(harness.namespace())).await);
+        let first = Arc::new(short_leased(shared(harness.namespace())).await);
         Self { first, harness: harness.with_tick(Duration::from_millis(500)) }
     }
 

@@ -18,9 +18,13 @@ pub(crate) const NAMESPACE: &str = "shop";
 /// For what is about the bound: short, so that what has to wait for it does not wait for long.
 pub(crate) const D: Duration = Duration::from_millis(500);
 /// For everything else: a busy machine does not lose a lease of that length.
-const MINUTE: Duration = Duration::from_secs(60);
+const LONG_LEASE: Duration = Duration::from_secs(60);
 /// Time enough on a busy machine: what is not about timeouts does not run into one.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a busy machine may take for what takes milliseconds, or a few of them.
+pub(crate) const SOON: Duration = Duration::from_secs(5);
+/// No server is taken for dead, however busy the machine is.
+pub(crate) const UNDISTURBED: Duration = Duration::from_secs(30);
 /// How long to wait for what has to come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -59,7 +63,7 @@ pub(crate) fn postgres(url: &str, namespace: &str) -> SqlStoreBuilder {
 }
 
 pub(crate) fn layered(shared: Arc<dyn Store>) -> LayeredBuilder {
-    Layered::builder_shared(shared).max_staleness(MINUTE)
+    Layered::builder_shared(shared).max_staleness(LONG_LEASE)
 }
 
 /// A node that answers from its cache, for long.
@@ -68,7 +72,7 @@ pub(crate) async fn node(shared: Arc<dyn Store>) -> Layered {
 }
 
 /// A node whose lease is short.
-pub(crate) async fn bounded(shared: Arc<dyn Store>) -> Layered {
+pub(crate) async fn short_leased(shared: Arc<dyn Store>) -> Layered {
     leased(layered(shared).max_staleness(D)).await
 }
 
@@ -152,10 +156,16 @@ pub(crate) async fn held_load(
 }
 
 /// Reads until the node answers from its cache, however often a busy machine makes it too late.
-pub(crate) async fn until_cached(node: &Layered, key: &Key) {
-    eventually("it is cached", async || {
-        let loaded = node.load(key, Load::default()).await;
-        matches!(loaded, Ok(Loaded::Found { source: Source::Local, .. }))
+/// That has to be the answer at this revision.
+pub(crate) async fn until_cached(node: &Layered, key: &Key, revision: Revision) {
+    eventually("it is cached", async || match node.load(key, Load::default()).await {
+        Ok(Loaded::Found { record, source }) => {
+            assert_eq!(record.revision, revision);
+            source == Source::Local
+        }
+        Ok(other) => panic!("{other:?}"),
+        // Too late, or not there again yet.
+        Err(_) => false,
     })
     .await;
 }

@@ -9,7 +9,9 @@ use session_testkit::{CountingStore, FaultyStore, Method, sample};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::fixture::{D, bounded, create, eventually, held_load, node, read, record, replaced};
+use crate::fixture::{
+    D, create, eventually, held_load, node, read, record, replaced, short_leased,
+};
 
 struct Behind {
     shared: MemoryStore,
@@ -164,7 +166,7 @@ async fn a_failure_is_everybodys_and_nobody_keeps_it() {
 #[tokio::test]
 async fn nobody_joins_a_flight_that_began_longer_ago_than_the_bound() {
     let behind = Behind::new();
-    let node = bounded(Arc::clone(&behind.counting) as Arc<dyn Store>).await;
+    let node = short_leased(Arc::clone(&behind.counting) as Arc<dyn Store>).await;
     let key = sample::key();
     let revision = create(&behind.shared, &key, &record()).await;
     let (gate, early) = held_load(&behind.faulty, &node, key).await;

@@ -12,8 +12,8 @@ use session_testkit::sample;
 use session_testkit::servers::{Postgres, Redis};
 
 use crate::fixture::{
-    D, NAMESPACE, bounded, create, eventually, last_local, postgres, record, redis, until_cached,
-    until_leased,
+    D, NAMESPACE, create, eventually, last_local, postgres, record, redis, short_leased,
+    until_cached, until_leased,
 };
 
 /// How long the node waits for an answer.
@@ -123,9 +123,9 @@ impl Silent {
         behind: Arc<dyn Store>,
     ) -> Self {
         let key = sample::key();
-        create(&*shared, &key, &record()).await;
-        let node = bounded(behind).await;
-        until_cached(&node, &key).await;
+        let revision = create(&*shared, &key, &record()).await;
+        let node = short_leased(behind).await;
+        until_cached(&node, &key, revision).await;
         Self { server, shared, proxy, node, key }
     }
 

@@ -11,6 +11,20 @@ use tokio::net::TcpSocket;
 /// to it, which lets others in only if they ask for `SO_REUSEADDR` and it does not listen itself.
 /// Servers do ask for it; whoever looks for a free port, or connects to somewhere, is not given
 /// this one. Elsewhere the system does not make that difference, and the port is given up at once.
+///
+/// ```
+/// use session_testkit::servers::Port;
+///
+/// # #[tokio::main]
+/// # async fn main() -> std::io::Result<()> {
+/// let port = Port::reserve()?;
+/// let service = tokio::net::TcpListener::bind(port.address()).await?;
+/// drop(service);
+/// let again = tokio::net::TcpListener::bind(port.address()).await?;
+/// # drop(again);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Port {
     number: u16,

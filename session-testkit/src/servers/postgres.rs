@@ -126,7 +126,7 @@ impl Postgres {
         }
     }
 
-    /// Closes the connections of all clients from the server's side
+    /// Closes the connections of all clients but the fixture's own from the server's side
     /// (`pg_terminate_backend`), and returns how many it was when they are closed. One that was
     /// about to close anyway, or that does not within ten seconds, does not count.
     ///

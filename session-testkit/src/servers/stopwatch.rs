@@ -6,12 +6,24 @@ use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
 
-const TICK: Duration = Duration::from_millis(5);
-
 /// Measures the time in which the runtime of a test was served: a machine that does something else
 /// for a second is no call that takes a second.
 ///
-/// It is behind by some milliseconds. What a server is kept from by other processes it cannot tell.
+/// For upper bounds: it is some milliseconds behind, and does not count the time for which code of
+/// the test, or what it tests, blocks the runtime. What keeps a server waiting it cannot tell.
+///
+/// ```
+/// # #[tokio::main]
+/// # async fn main() {
+/// use std::time::Duration;
+///
+/// use session_testkit::servers::Stopwatch;
+///
+/// let watch = Stopwatch::start();
+/// tokio::task::yield_now().await;
+/// assert!(watch.elapsed() < Duration::from_millis(500));
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Stopwatch {
     micros: Arc<AtomicU64>,
@@ -32,7 +44,7 @@ impl Stopwatch {
             loop {
                 let start = Instant::now();
                 tokio::time::sleep(TICK).await;
-                let served = start.elapsed().min(3 * TICK);
+                let served = start.elapsed().min(MOST);
                 passed.fetch_add(served.as_micros() as u64, Ordering::Relaxed);
             }
         });
@@ -51,6 +63,10 @@ impl Drop for Stopwatch {
         self.ticking.abort();
     }
 }
+
+const TICK: Duration = Duration::from_millis(5);
+/// What counts of a tick that was late: some lateness is usual on a machine that serves the test.
+const MOST: Duration = TICK.saturating_mul(3);
 
 #[cfg(test)]
 mod tests {

@@ -32,7 +32,7 @@ pub(crate) fn cached() -> String {
     format!("{config}\n[stores.front]\nkind = \"layered\"\nshared = \"redis\"\n")
 }
 
-/// The same, for a server that will not answer.
+/// The configuration, for a server that will not answer.
 pub(crate) fn in_a_hurry(config: &str) -> String {
     replaced(config, "timeout = \"10s\"", "timeout = \"500ms\"")
 }

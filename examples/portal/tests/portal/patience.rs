@@ -1,7 +1,7 @@
 //! Waiting for something to become true.
 
 use session_testkit::servers::Stopwatch;
-use tokio::time::{Duration, interval};
+use tokio::time::{Duration, Instant, interval};
 
 use crate::client::Client;
 use crate::process::DEADLINE;
@@ -10,19 +10,26 @@ pub(crate) async fn until(what: &str, is_so: impl AsyncFnMut() -> bool) {
     until_within(DEADLINE, what, is_so).await;
 }
 
-/// Returns how long it took.
+/// Returns how long it took, by the clock on the wall.
+///
+/// # Panics
+///
+/// If it is not so within `limit`, of the time in which the test was served.
 pub(crate) async fn until_within(
     limit: Duration,
     what: &str,
     mut is_so: impl AsyncFnMut() -> bool,
 ) -> Duration {
-    let watch = Stopwatch::start();
+    let (start, watch) = (Instant::now(), Stopwatch::start());
     let mut ticks = interval(Duration::from_millis(10));
-    while !is_so().await {
+    loop {
+        let is_so = is_so().await;
         assert!(watch.elapsed() < limit, "waited {limit:?} until {what}");
+        if is_so {
+            return start.elapsed();
+        }
         ticks.tick().await;
     }
-    watch.elapsed()
 }
 
 /// Waits until so many sessions have been read, and so until a slow request has got its own.

@@ -10,9 +10,12 @@ use session_memory::MemoryStore;
 use session_testkit::{FaultyStore, ManualClock, Method};
 
 use super::meter::Metered;
-use crate::fixture::{D, eventually, layered, until_leased};
+use crate::fixture::{eventually, layered, until_leased};
 
 const TABLE: &str = include_str!("../../../src/observe/metrics.md");
+
+/// How long a session lives unused.
+const IDLE: Duration = Duration::from_secs(100);
 
 /// Instrument, unit, and attributes by name.
 type Documented = BTreeMap<String, (String, String, BTreeSet<String>)>;
@@ -91,7 +94,7 @@ async fn everything_happens(metered: &Metered) {
         Sessions::builder_shared(store)
             .cookie(SessionCookie::new("id"))
             .clock(Arc::new(clock.clone()))
-            .timeouts(Timeouts::new(D * 200, D * 2000).unwrap())
+            .timeouts(Timeouts::new(IDLE, IDLE * 10).unwrap())
             .observer(Arc::new(SessionMetrics::new(&meter)))
             .build()
             .unwrap()
@@ -105,7 +108,7 @@ async fn everything_happens(metered: &Metered) {
     visit.go(write).await;
     visit.go(write).await;
     visit.go(|session| session.log_in(ada.clone())).await;
-    clock.advance(D * 100);
+    clock.advance(IDLE / 2);
     visit.go(|_| {}).await;
     visit.go(session_core::Session::log_out).await;
     Visit { sessions: &sessions, cookie: "id=nonsense".to_owned() }.go(|_| {}).await;
@@ -132,7 +135,7 @@ async fn everything_happens(metered: &Metered) {
     }
     let late = sessions.open([visit.cookie.as_bytes()]);
     late.load().await.unwrap().insert("a", &4).unwrap();
-    clock.advance(D * 4000);
+    clock.advance(IDLE * 20);
     let _ = late.finish(false).await;
     assert!(shared.purge_expired(100).await.unwrap() > 0);
     faulty.fail_next(Method::Load, ErrorKind::Timeout);

@@ -15,7 +15,7 @@ use super::checker::lost_before;
 use super::history::acknowledged_writes;
 use super::patience::{for_ms, ms, until};
 use super::workload::{Kind, Workload};
-use super::{DEADLINE, RECOVERY, SLACK, builder, open};
+use super::{DEADLINE, RECOVERY, SLACK, open, open_patient};
 
 /// How long nodes may take for what they do; no promise of ours.
 const LONG: Duration = Duration::from_secs(30);
@@ -27,8 +27,7 @@ const LAST: u16 = 5_460;
 async fn slots_that_move_to_and_fro_fail_no_call() {
     let cluster = Cluster::builder().without_replicas().start().await;
     // Time enough for a busy machine: that a move takes time is no error, that a call fails is.
-    let patient = || builder(topology(&cluster)).timeout(ms(5_000)).build().unwrap();
-    let stores = [patient(), patient()];
+    let stores = [open_patient(topology(&cluster)), open_patient(topology(&cluster))];
     let moving: Vec<u16> =
         (0..).filter(|slot| partition_in(*slot..=*slot).is_some()).take(20).collect();
     let (first, last) = (moving[0], moving[19]);

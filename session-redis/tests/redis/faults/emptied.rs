@@ -6,19 +6,18 @@ use session_core::{
     Clock as _, Load, Loaded, Payload, Record, Replaced, Revision, Store as _, SystemClock, Touch,
     Touched,
 };
-use session_redis::{RedisStore, Topology};
+use session_redis::Topology;
 use session_testkit::sample;
 use session_testkit::servers::Redis;
 
-use super::builder;
+use super::open_patient;
 use super::patience::for_ms;
 use super::workload::Workload;
-use crate::fixture::TIMEOUT;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_flushed_is_absent_and_no_error() {
     let redis = Redis::start().await;
-    let store = open_patient(&redis);
+    let store = open_patient(Topology::single(&redis.url()));
     let (key, record) = (sample::key(), sample::record(SystemClock.now()));
     store.create(&key, &record).await.unwrap();
     let load = Workload::start(&[&store]).await;
@@ -45,7 +44,7 @@ async fn what_is_flushed_is_absent_and_no_error() {
 #[tokio::test(flavor = "multi_thread")]
 async fn scripts_that_are_flushed_are_sent_again() {
     let redis = Redis::start().await;
-    let store = open_patient(&redis);
+    let store = open_patient(Topology::single(&redis.url()));
     let load = Workload::start(&[&store]).await;
     let start = Instant::now();
     for _ in 0..100 {
@@ -60,7 +59,7 @@ async fn scripts_that_are_flushed_are_sent_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_evicted_is_absent_and_no_error() {
     let redis = Redis::start().await;
-    let store = open_patient(&redis);
+    let store = open_patient(Topology::single(&redis.url()));
     let used: u64 = redis.info("memory").await["used_memory"].parse().unwrap();
     let limit = (used + (2 << 20)).to_string();
     redis.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru", "maxmemory", &limit]).await;
@@ -84,9 +83,4 @@ async fn what_is_evicted_is_absent_and_no_error() {
     let page = store.subjects().unwrap().list(&subject, None, 10_000).await.unwrap();
     println!("F19: {} of them still listed under their subject", page.sessions.len());
     assert!(page.sessions.len() <= found);
-}
-
-/// A store whose calls do not run out of time on a busy machine.
-fn open_patient(redis: &Redis) -> RedisStore {
-    builder(Topology::single(&redis.url())).timeout(TIMEOUT).build().unwrap()
 }

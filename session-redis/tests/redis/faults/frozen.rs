@@ -41,7 +41,7 @@ async fn a_frozen_server_costs_a_deadline_once_and_then_nothing() {
     assert!(half < ms(50), "half of the calls failed within {half:?}");
     assert!(last <= 50, "{last} calls in progress");
     // What a deadline's time brings is 250; a busy machine may be late.
-    assert!(rush.most() <= 750, "{} calls in progress", rush.most());
+    assert!(rush.most() <= 400, "{} calls in progress", rush.most());
     assert!(recovered <= RECOVERY);
     load.history().assert_typed_and_within(DEADLINE + SLACK);
     let hung = load.history().latency(frozen, refusing)[2];
@@ -50,7 +50,7 @@ async fn a_frozen_server_costs_a_deadline_once_and_then_nothing() {
     load.finish_clean().await;
 }
 
-/// Calls that begin at a steady pace, whatever becomes of those before.
+/// Calls that begin every 2 ms at most, whatever becomes of those before.
 struct Rush {
     in_progress: Arc<AtomicUsize>,
     most: Arc<AtomicUsize>,

@@ -85,17 +85,17 @@ pub(super) struct History {
     watch: Stopwatch,
 }
 
-/// When a call begins, and by what the process has been served then.
+/// A moment: on the clock, and after how long a time in which the process was served.
 #[derive(Clone, Copy)]
-struct Start(Instant, Duration);
+struct Moment(Instant, Duration);
 
 impl History {
     pub(super) fn start() -> Self {
         Self { events: Mutex::default(), watch: Stopwatch::start() }
     }
 
-    fn now(&self) -> Start {
-        Start(Instant::now(), self.watch.elapsed())
+    fn now(&self) -> Moment {
+        Moment(Instant::now(), self.watch.elapsed())
     }
 
     pub(super) fn events(&self) -> Vec<Event> {
@@ -120,11 +120,15 @@ impl History {
     /// Panics unless all calls from `since` on succeeded, but for those that the machine kept from
     /// it, for so long that their deadline came.
     pub(super) fn assert_no_failures(&self, since: Instant) {
-        let mut failures = self.failures(since);
-        failures.retain(|event| {
-            let is_late = event.end - event.start >= DEADLINE && event.took < DEADLINE - SLACK;
-            !is_late || !matches!(event.outcome, Outcome::Failed(ErrorKind::Timeout, _))
-        });
+        let (late, failures): (Vec<Event>, Vec<Event>) =
+            self.failures(since).into_iter().partition(|event| {
+                let waited = event.end - event.start >= DEADLINE && event.took < DEADLINE - SLACK;
+                waited && matches!(event.outcome, Outcome::Failed(ErrorKind::Timeout, _))
+            });
+        if !late.is_empty() {
+            println!("{} calls had no time on this machine", late.len());
+        }
+        assert!(late.len() <= MOST_LATE, "{} calls had no time on this machine", late.len());
         assert!(failures.is_empty(), "{} failures: {:#?}", failures.len(), failures[0]);
     }
 
@@ -158,12 +162,15 @@ impl History {
         later.filter(|event| event.is_acknowledged_write()).map(|event| event.end).min()
     }
 
-    fn push(&self, operation: Operation, key: &Key, start: Start, outcome: Outcome) {
-        let (Start(start, served), Start(end, now)) = (start, self.now());
+    fn push(&self, operation: Operation, key: &Key, start: Moment, outcome: Outcome) {
+        let (Moment(start, served), Moment(end, now)) = (start, self.now());
         let event = Event { operation, key: *key, outcome, start, end, took: now - served };
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
     }
 }
+
+/// What is on its way when a machine stands still, a few times: each task has one call at a time.
+const MOST_LATE: usize = 24;
 
 pub(super) fn acknowledged_writes(events: &[Event]) -> usize {
     events.iter().filter(|event| event.is_acknowledged_write()).count()

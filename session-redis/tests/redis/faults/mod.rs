@@ -28,6 +28,11 @@ fn builder(topology: Result<Topology, session_core::Error>) -> RedisStoreBuilder
     RedisStore::builder(topology.unwrap()).namespace("faults")
 }
 
+/// A store whose calls do not run out of time on a busy machine, for what is not about that.
+fn open_patient(topology: Result<Topology, session_core::Error>) -> RedisStore {
+    builder(topology).timeout(crate::fixture::TIMEOUT).build().unwrap()
+}
+
 /// N: how long after a fault all is well again, at most.
 const RECOVERY: std::time::Duration = std::time::Duration::from_secs(2);
 /// T: how long a call takes, at most.

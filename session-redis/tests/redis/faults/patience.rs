@@ -15,11 +15,14 @@ pub(super) async fn until(
     mut is_so: impl AsyncFnMut() -> bool,
 ) -> Duration {
     let (start, watch) = (Instant::now(), Stopwatch::start());
-    while !is_so().await {
+    loop {
+        let is_so = is_so().await;
         assert!(watch.elapsed() < limit, "waited {limit:?} for {what}");
+        if is_so {
+            return start.elapsed();
+        }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    start.elapsed()
 }
 
 /// Lets the load, or a fault, go on for a while.

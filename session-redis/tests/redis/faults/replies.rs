@@ -15,8 +15,7 @@ use tokio::time::timeout;
 
 use super::patience::{for_ms, ms, until};
 use super::workload::Workload;
-use super::{DEADLINE, RECOVERY, SLACK, builder, open};
-use crate::fixture::TIMEOUT;
+use super::{DEADLINE, RECOVERY, SLACK, open, open_patient};
 
 /// A server behind a proxy, and sessions on it that nobody changes.
 struct Fixture {
@@ -188,7 +187,7 @@ async fn impatient<T>(call: impl Future<Output = T>) -> Option<T> {
 async fn ten_thousand_cancelled_loads_confuse_no_other() {
     let mut fixture = Fixture::start().await;
     // What a busy machine keeps waiting is no failure.
-    fixture.store = builder(topology(&fixture.proxy)).timeout(TIMEOUT).build().unwrap();
+    fixture.store = open_patient(topology(&fixture.proxy));
     let (start, connected) = (Instant::now(), fixture.proxy.accepted());
     let mut tasks = JoinSet::new();
     for _ in 0..50 {

@@ -67,7 +67,7 @@ async fn status(mariadb: &MariaDb, name: &str) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_deadlocks_are_not_told() {
     // It is looked for once, after so long a wait.
-    let postgres = Postgres::builder().config("deadlock_timeout", "2s").start().await;
+    let postgres = Postgres::builder().config("deadlock_timeout", "5s").start().await;
     let store = fixture::builder(&postgres.url(), "busy").build().unwrap();
     touch_in_opposite_orders(&postgres.url(), &store).await;
     let is_deadlock = "deadlock detected";
@@ -85,7 +85,8 @@ async fn postgres_deadlocks_are_not_told() {
         watcher.ask(<Postgres as Server>::WAITING).await == 1
     })
     .await;
-    // It holds the first, and waits for the second. Whoever looks for deadlocks is not told of one.
+    // It holds the first, and waits for the second, for longer than the other: it is the one that
+    // looks first, and is aborted. The store tries again.
     other.execute(&lock(&keys[0])).await;
     other.release().await;
     touching.await.unwrap();

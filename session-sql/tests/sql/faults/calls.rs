@@ -52,17 +52,22 @@ async fn create(store: &SqlStore, record: &Record) -> Key {
 
 impl Sessions {
     pub(super) async fn create(store: &SqlStore) -> Self {
+        Self::create_within(store, DEADLINE).await
+    }
+
+    /// Of a store whose calls take so long at most.
+    pub(super) async fn create_within(store: &SqlStore, limit: Duration) -> Self {
         let mut sessions = Vec::new();
         for number in 0..16 {
             let record = owned(&format!("owner-{number}"));
             sessions.push((create(store, &record).await, record));
         }
-        Self { store: store.clone(), sessions: Arc::new(sessions), limit: DEADLINE }
+        Self { store: store.clone(), sessions: Arc::new(sessions), limit }
     }
 
     /// Of a store that has more time than others.
     pub(super) async fn create_patiently(store: &SqlStore) -> Self {
-        Self { limit: fixture::TIMEOUT, ..Self::create(store).await }
+        Self::create_within(store, fixture::TIMEOUT).await
     }
 
     /// The same, seen through another store.

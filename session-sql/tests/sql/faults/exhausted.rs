@@ -17,13 +17,13 @@ async fn an_exhausted_pool_costs_each_call_a_deadline_and_is_full_again() {
     let postgres = Postgres::start().await;
     check(&postgres, "exhausted").await;
     let store = builder(&postgres.url(), "pooled").timeout(HURRY).through_transaction_pooler();
-    let sessions = Sessions::create(&store.build().unwrap()).await;
+    let sessions = Sessions::create_within(&store.build().unwrap(), HURRY).await;
     exhaust(&postgres, "pooled", &sessions).await;
 }
 
 pub(super) async fn check(server: &impl Server, namespace: &str) {
     let store = builder(&server.url(), namespace).timeout(HURRY).build().unwrap();
-    exhaust(server, namespace, &Sessions::create(&store).await).await;
+    exhaust(server, namespace, &Sessions::create_within(&store, HURRY).await).await;
 }
 
 async fn exhaust(server: &impl Server, namespace: &str, sessions: &Sessions) {

@@ -85,7 +85,7 @@ pub(super) async fn check_killed(server: &impl Server, namespace: &str) {
         let Loaded::Found { record, .. } = loaded else { panic!("an acknowledged write is lost") };
         assert!(is_owned(&record, "writer"));
     }
-    // And with it its connections.
+    // Its connections would be counted.
     drop(patient);
     sessions.assert_recovered(server, namespace).await;
 }

@@ -18,19 +18,19 @@ const FAULTS: [Kind; 6] = [
     Kind::NodeCutOff,
 ];
 
-async fn violations_without(defence: Option<&str>) -> Vec<Violation> {
+async fn violations_without(defence: &str) -> Vec<Violation> {
     let seed = seed();
     let plan = shuffled(&FAULTS, 2, seed);
-    let settings = Settings { nodes: 3, bound: BOUND, timeout: TIMEOUT, without: defence };
+    let settings = Settings { nodes: 3, bound: BOUND, timeout: TIMEOUT, without: Some(defence) };
     let run = run(settings, &plan, seed).await;
-    run.violations(&format!("without {}", defence.unwrap_or("nothing")))
+    run.violations(&format!("without {defence}"))
 }
 
 /// How many caches were seen to answer what was before, later than the bound; in further storms, if
 /// the first had no fault that was long enough.
 async fn late_without(defence: &str) -> usize {
     for _ in 0..4 {
-        let late = late(&violations_without(Some(defence)).await);
+        let late = late(&violations_without(defence).await);
         if late > 0 {
             return late;
         }

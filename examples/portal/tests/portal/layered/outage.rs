@@ -7,7 +7,7 @@ use super::{D, cached_config_for, source, until_local};
 use crate::client::Client;
 use crate::configured::{Configured, RECOVERY, expect_outage, until_ready};
 use crate::nodes::same_person;
-use crate::patience::until;
+use crate::patience::{until, until_within};
 use crate::redis::in_a_hurry;
 
 /// Every lease has run out by then, and the first attempts to subscribe again have failed.
@@ -51,6 +51,7 @@ async fn with_stale_if_error_what_is_cached_stays_there() {
     redis.resume();
     until_ready(portal, RECOVERY).await;
     for client in [&mut cached, &mut uncached] {
+        until_found(client).await;
         until_local(client).await;
     }
     // The log-out may have been on its way.
@@ -90,6 +91,7 @@ async fn without_it_the_cache_answers_for_as_long_as_the_bound_allows() {
 
     redis.resume();
     until_ready(portal, RECOVERY).await;
+    until_found(&mut cached).await;
     until_local(&mut cached).await;
 }
 
@@ -115,6 +117,15 @@ async fn a_log_out_during_an_outage_is_made_up_for() {
     leaver.get("/api/me").await.expect(200).expect_no_cookie();
     leaver.post("/api/logout").await.expect(204);
     leaver.get("/api/me").await.expect_error(401, "no_session");
+}
+
+/// Sessions are found again, soon.
+async fn until_found(client: &mut Client) {
+    until_within(RECOVERY, "a session is found", async || {
+        let answer = client.get("/api/me").await;
+        answer.status == 200 || expect_outage(answer).status == 200
+    })
+    .await;
 }
 
 async fn expect_cached(client: &mut Client) {

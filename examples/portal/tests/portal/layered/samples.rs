@@ -1,4 +1,4 @@
-//! The configurations that are promised to work as they stand.
+//! The configurations that are promised to work as they stand, but for time enough for a busy machine.
 
 use session_testkit::servers::{Cluster, Redis, Sentinel};
 
@@ -22,7 +22,7 @@ url = "${REDIS_URL}"
 namespace = "portal"
 "#;
 
-/// But for a machine that is busy with other tests.
+/// What happens is of interest here, not how fast.
 const PATIENT: (&str, &str) = ("SESSION__STORES__REDIS__TIMEOUT", "10s");
 
 const OF_THE_PORTAL: &str = include_str!("../../../layered.toml");

@@ -13,6 +13,9 @@ mod load;
 
 use session_testkit::servers::Redis;
 
+/// What happens is of interest here, not how fast: others are at work on the same processors.
+const PATIENT: (&str, &str) = ("SESSION__STORES__MAIN__TIMEOUT", "10s");
+
 /// The configuration with its store at a place, such as `url = "…"`, and with time enough for a
 /// busy machine.
 pub(crate) fn config_at(place: &str) -> String {

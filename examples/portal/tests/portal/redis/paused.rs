@@ -13,7 +13,8 @@ use crate::client::Client;
 use crate::configured::{Configured, RECOVERY, expect_outage, until_ready};
 use crate::patience::until;
 
-/// The deadline of a call, and as much again for whoever has to wait for a processor.
+/// The deadline of a call, and as much again for whoever has to wait for a processor. A machine that
+/// stands still for longer is seen by the control.
 const ANSWERED: Duration = Duration::from_secs(1);
 
 /// After this, nobody waits for a server that does not answer: the first calls, the question
@@ -52,6 +53,7 @@ async fn requests_are_refused_in_time_and_then_at_once() {
 
     let slowest = seen.iter().max_by_key(|seen| seen.took).expect("answers");
     let stalled = control.stop().await;
+    assert!(stalled < PAUSE / 2, "what needs no session was answered after {stalled:?}");
     assert!(slowest.took < ANSWERED + stalled, "{slowest:?}, and without sessions {stalled:?}");
     let away = |from: Duration| {
         let during =

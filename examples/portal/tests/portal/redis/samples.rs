@@ -1,8 +1,9 @@
-//! The configurations that are promised to work as they stand, but for names and ports.
+//! The configurations that are promised to work as they stand, but for names, ports, and time enough
+//! for a busy machine.
 
 use session_testkit::servers::{Cluster, Redis, Sentinel};
 
-use super::script::PATIENT;
+use super::PATIENT;
 use crate::configured::{
     Configured, expect_outage, until_ready, until_signed_in, until_signed_out,
 };
@@ -79,13 +80,22 @@ async fn the_sample_of_one_server_works_as_it_stands() {
     let keys: Vec<String> = primary.query(&["KEYS", "*"]).await.expect("keys");
     assert!(keys.iter().all(|key| key.starts_with("portal:")), "{keys:?}");
 
+    // A log-out that no replica has heard of is none.
     until_signed_in(&mut client).await;
     drop(replica);
-    // What no replica has heard of is not acknowledged; a rotation is done, and told all the same.
+    expect_outage(client.post("/api/logout").await);
+}
+
+#[tokio::test]
+async fn a_rotation_that_no_replica_has_confirmed_is_told_and_signs_nobody_out() {
+    let (primary, replica) = single().await;
+    let configured = Configured::start_with(&single_sample(&primary), &[PATIENT]).await;
+    let mut client = configured.portal.client();
+    until_signed_in(&mut client).await;
+    drop(replica);
     let mut left_behind = client.clone();
     let answer = client.post("/api/rotate").await.expect_error(503, "store_unavailable");
     assert!(answer.set_cookie().is_some_and(|it| !it.contains("Max-Age=0")), "{answer}");
     client.get("/api/me").await.expect(200);
     left_behind.get("/api/me").await.expect_error(401, "no_session");
-    expect_outage(client.post("/api/logout").await);
 }

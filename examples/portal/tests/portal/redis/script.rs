@@ -6,7 +6,7 @@ use session_testkit::http::{Target, scenarios};
 use session_testkit::servers::{Cluster, Redis, Sentinel};
 use tokio::sync::Semaphore;
 
-use super::{config_for, samples};
+use super::{PATIENT, config_for, samples};
 use crate::configured::{Configured, UNDISTURBED, until_ready};
 use crate::process::{DEADLINE, Portal};
 
@@ -53,8 +53,6 @@ async fn the_script_holds_on_a_cluster() {
     play_on(&samples::cluster_sample(&cluster)).await;
 }
 
-/// What happens is of interest here, not how fast: others are at work on the same processors.
-pub(super) const PATIENT: (&str, &str) = ("SESSION__STORES__MAIN__TIMEOUT", "10s");
 const PATIENT_WITH_REPLICAS: (&str, &str) = ("SESSION__STORES__MAIN__WAIT__TIMEOUT", "10s");
 
 fn target(portal: &Portal) -> Target {

@@ -21,7 +21,8 @@ async fn unready(place: &str, redis: &Redis) -> String {
     }
     // Without the numbers, among whose digits may be anything.
     for line in client.get("/metrics").await.expect(200).text().lines() {
-        told.push_str(line.rsplit_once(' ').map_or(line, |(name, _)| name));
+        let number = if line.starts_with('#') { None } else { line.rsplit_once(' ') };
+        told.push_str(number.map_or(line, |(name, _)| name));
     }
     assert!(!told.contains(&redis.port().to_string()), "an address in {told}");
 

@@ -1,4 +1,4 @@
-//! The configurations that are promised to work as they stand.
+//! The configurations that are promised to work as they stand, but for time enough for a busy machine.
 
 use std::path::Path;
 
