@@ -75,6 +75,12 @@ impl Failure {
         Self { connection: Condition::Unsuitable, outcome: Outcome::NotExecuted, ..self }
     }
 
+    /// The server hangs up after this answer.
+    #[cfg(feature = "mysql")]
+    fn closed(self) -> Self {
+        Self { connection: Condition::Unsuitable, ..self }
+    }
+
     fn lost(self) -> Self {
         Self { connection: Condition::Lost, outcome: Outcome::Unknown, ..self }
     }
@@ -106,7 +112,8 @@ impl From<sqlx::Error> for Failure {
 fn of_database(error: &dyn sqlx::error::DatabaseError) -> Failure {
     #[cfg(feature = "postgres")]
     if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
-        return of_postgres(error.code());
+        use sqlx::postgres::PgSeverity::{Fatal, Panic};
+        return of_postgres(error.code(), matches!(error.severity(), Fatal | Panic));
     }
     #[cfg(feature = "mysql")]
     if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
@@ -122,7 +129,7 @@ fn of_database(error: &dyn sqlx::error::DatabaseError) -> Failure {
 
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 #[cfg(feature = "postgres")]
-fn of_postgres(code: &str) -> Failure {
+fn of_postgres(code: &str, is_fatal: bool) -> Failure {
     let coded = |kind, message| Failure::coded(code, kind, message);
     match code {
         "40001" | "40P01" | "55P03" => coded(ErrorKind::Unavailable, CONTENDED).contended(),
@@ -135,7 +142,9 @@ fn of_postgres(code: &str) -> Failure {
         "3D000" => coded(ErrorKind::Unavailable, NO_DATABASE),
         "42P01" => coded(ErrorKind::Misconfigured, NO_TABLE),
         "3F000" => coded(ErrorKind::Misconfigured, "there is no schema of that name"),
-        // A statement that was prepared is gone, or there already, or a setting is not taken.
+        // So PgBouncer tells of whatever happens to a server behind it.
+        "08P01" if is_fatal => coded(ErrorKind::Unavailable, ENDED).lost(),
+        // A statement that was prepared is gone, or there already, or another than is executed.
         "26000" | "42P05" | "08P01" => coded(ErrorKind::Misconfigured, POOLER).unsuitable(),
         "23505" => coded(ErrorKind::Misuse, TAKEN).taken(),
         _ => match code.get(..2).unwrap_or_default() {
@@ -154,9 +163,11 @@ fn of_postgres(code: &str) -> Failure {
 fn of_mysql(number: u16) -> Failure {
     let coded = |kind, message| Failure::coded(&number.to_string(), kind, message);
     match number {
-        1205 | 1213 | 1020 | 3572 => coded(ErrorKind::Unavailable, CONTENDED).contended(),
+        1205 | 1213 | 1020 | 3101 | 3572 => coded(ErrorKind::Unavailable, CONTENDED).contended(),
         1969 | 3024 => coded(ErrorKind::Timeout, TOO_SLOW),
         1290 | 1792 | 1836 | 3989 => coded(ErrorKind::Unavailable, READ_ONLY).unsuitable(),
+        // A node of a group that is not ready; a statement that somebody in between has forgotten.
+        1047 | 1243 => coded(ErrorKind::Unavailable, REFUSED).unsuitable(),
         1021 | 1114 => coded(ErrorKind::Full, NO_ROOM),
         1040 | 1203 | 1226 => coded(ErrorKind::Unavailable, TOO_MANY).unsuitable(),
         1142 | 1143 | 1227 | 1370 => coded(ErrorKind::Unavailable, FORBIDDEN),
@@ -164,9 +175,11 @@ fn of_mysql(number: u16) -> Failure {
         1049 => coded(ErrorKind::Unavailable, NO_DATABASE),
         1146 => coded(ErrorKind::Misconfigured, NO_TABLE),
         1062 => coded(ErrorKind::Misuse, TAKEN).taken(),
-        1153 => coded(ErrorKind::TooLarge, "the payload is over the server's max_allowed_packet"),
+        1153 => coded(ErrorKind::TooLarge, "the payload is over the server's max_allowed_packet")
+            .closed(),
+        1406 => coded(ErrorKind::TooLarge, "a payload is longer than the table's column"),
         1053 | 1077 | 1080 | 1317 | 1927 => coded(ErrorKind::Unavailable, ENDED).lost(),
-        1048 | 1050 | 1054 | 1060..=1064 | 1136 | 1264 | 1364 | 1366 | 1406 | 3819 | 4025 => {
+        1048 | 1050 | 1054 | 1060..=1064 | 1136 | 1264 | 1364 | 1366 | 3819 | 4025 => {
             coded(ErrorKind::Misconfigured, FOREIGN_TABLE)
         }
         _ => coded(ErrorKind::Unavailable, REFUSED),
@@ -208,7 +221,7 @@ const NOT_ADMITTED: &str = "the server refuses user or password";
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 const NO_DATABASE: &str = "the server has no database of that name";
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-const ENDED: &str = "the server has ended the connection";
+const ENDED: &str = "the server, or a pooler in front of it, has ended the connection";
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 const NO_TABLE: &str = "the table is missing: have it made (`migrate`), or make it";
 #[cfg(feature = "sqlite")]

@@ -66,7 +66,8 @@
 //! no harm: loads, lists, touches, deletes. Another write that was cut off is an error, and its outcome
 //! unknown.
 //!
-//! A server that is read-only (a replica, or a primary that was demoted) is left at once, and not connected to. What
+//! A server that is read-only (a replica, or a primary that was demoted) is not connected to, and is left with the first
+//! write that it refuses; until then connections to a primary that was demoted while they were open read what it has. What
 //! the database refuses has its code in the error's context, as `code`: SQLSTATE on PostgreSQL, error
 //! numbers on MySQL and MariaDB, result codes on SQLite.
 //!
@@ -84,7 +85,8 @@
 //! notifications in the order of commits: that is what a cache in front of it relies on. Each node
 //! that caches listens on a connection of its own. To empty the caches of every node:
 //! `UPDATE sessions_nodes SET epoch = epoch + 1 WHERE node = 0`; do so after restoring sessions from
-//! a backup under a running service.
+//! a backup under a running service, and after changing or deleting rows by hand, which nothing announces.
+//! The channel is named after the table as it is written: all nodes have to write it alike, with the schema or without.
 //!
 //! A pooler in transaction mode needs
 //! [`through_transaction_pooler`](SqlStoreBuilder::through_transaction_pooler).
@@ -92,8 +94,13 @@
 //! # MySQL, MariaDB
 //!
 //! There is nothing like `NOTIFY`, so there is no [`backplane`](session_core::Store::backplane): a cache
-//! in front could not know what has changed elsewhere. Connections use `READ COMMITTED`. A statement
-//! that the server is at when its connection is closed goes on to its end there.
+//! in front could not know what has changed elsewhere. Connections use `READ COMMITTED`, strict mode, `autocommit` and
+//! `utf8mb4`, whatever the server's defaults or the URL say. A statement that the server is at when its connection is closed
+//! goes on to its end there, but waits no longer than a second for a lock. What is acknowledged is visible on the node of a
+//! Galera cluster or of a replication group that was written to: have one node written to and read from.
+//!
+//! MySQL's own way to log in since 8.0, `caching_sha2_password`, needs the feature `tls`: without TLS it works
+//! only as long as the server remembers the user from another log-in.
 //!
 //! # SQLite
 //!

@@ -93,7 +93,11 @@ impl MySql {
                  WHERE subject = ? AND session_key > ? AND {ends_at} > ? \
                  ORDER BY session_key LIMIT ?"
             )),
-            options: options.disable_statement_logging(),
+            // In others not every subject can be said, and two may become one.
+            options: options
+                .charset("utf8mb4")
+                .collation("utf8mb4_bin")
+                .disable_statement_logging(),
             table,
         }
     }
@@ -159,13 +163,20 @@ impl Dialect for MySql {
         let connection = MySqlConnection::connect_with(&self.options).await;
         let mut connection = connection.map_err(Failure::unconnected)?;
         // At the default level gaps between rows are locked as well, and creates wait for purges.
+        // Whoever waits for a lock of the whole table may not be told that nobody waits for them any
+        // more. What is too long for a column is refused, and what is acknowledged is committed.
         let settings = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
-                        SET SESSION innodb_lock_wait_timeout = 1";
+                        SET SESSION innodb_lock_wait_timeout = 1; \
+                        SET SESSION lock_wait_timeout = 1; \
+                        SET SESSION autocommit = 1; \
+                        SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')";
         let set = sqlx::raw_sql(settings).execute(&mut connection).await;
         set.map_err(Failure::unconnected)?;
         // A replica answers as well, with what it has got so far. The setting is a number here, and a
-        // word there.
-        let read_only = sqlx::query_scalar("SELECT @@global.read_only NOT IN ('0', 'OFF')");
+        // word there; some clouds' replicas have the other one.
+        let read_only = "SELECT @@global.read_only NOT IN ('0', 'OFF') \
+                         OR @@global.innodb_read_only NOT IN ('0', 'OFF')";
+        let read_only = sqlx::query_scalar(read_only);
         let read_only: i64 =
             read_only.fetch_one(&mut connection).await.map_err(Failure::unconnected)?;
         if read_only != 0 {
@@ -184,7 +195,8 @@ impl Dialect for MySql {
         // 64 characters at most.
         let name = format!("session-kit {:.50}", self.table.name());
         let lock = sqlx::query_scalar("SELECT GET_LOCK(?, ?)").bind(&name).bind(LOCK_WAIT);
-        if lock.fetch_one(&mut *connection).await.ok().flatten() != Some(1_i64) {
+        let taken: Option<i64> = lock.fetch_one(&mut *connection).await?;
+        if taken != Some(1) {
             let message = "another node is still bringing the tables up to date";
             return Err(Failure::refused(Error::new(ErrorKind::Timeout, message)));
         }

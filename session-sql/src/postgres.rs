@@ -104,8 +104,8 @@ impl Postgres {
             touch: sql(format!(
                 "WITH touched AS (SELECT session_key, deadline \
                  FROM unnest($1::BYTEA[], $2::BIGINT[]) AS touch (touched_key, deadline) \
-                 JOIN {name} ON session_key = touched_key WHERE {ends_at} > $3 \
-                 ORDER BY session_key FOR NO KEY UPDATE OF {name}), \
+                 JOIN {name} AS session ON session_key = touched_key WHERE {ends_at} > $3 \
+                 ORDER BY session_key FOR NO KEY UPDATE OF session), \
                  moved AS (UPDATE {name} AS session \
                  SET idle_deadline = LEAST(deadline, absolute_deadline) FROM touched \
                  WHERE session.session_key = touched.session_key \
@@ -134,8 +134,13 @@ impl Postgres {
             }),
             options: configured(options, through_pooler),
             through_pooler,
-            // A session of the server is not ours to set up, and keeps nothing of this.
-            begin: sql(format!("BEGIN; SET LOCAL statement_timeout = {}", millis(timeout))),
+            // A session of the server is not ours to set up, and keeps nothing of this. A node that
+            // hangs before its `COMMIT`, while the pooler holds the line, keeps no locks.
+            begin: sql(format!(
+                "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = {0}; \
+                 SET LOCAL idle_in_transaction_session_timeout = {0}",
+                millis(timeout)
+            )),
             statement_timeout: millis(timeout).to_string(),
             table,
         }
@@ -209,7 +214,8 @@ impl Dialect for Postgres {
             true => "SELECT current_setting('transaction_read_only') = 'on', $1",
             false => {
                 "SELECT current_setting('transaction_read_only') = 'on', \
-                 set_config('statement_timeout', $1, false)"
+                 set_config('statement_timeout', $1, false), \
+                 set_config('default_transaction_isolation', 'read committed', false)"
             }
         };
         let mut arguments = PgArguments::default();
@@ -229,7 +235,8 @@ impl Dialect for Postgres {
     async fn migrate(&self, connection: &mut PgConnection) -> Result<(), Failure> {
         // It may take longer than a session's statement. All in one transaction: what is refused
         // leaves nothing behind, and a pooler may be in between.
-        let begin = "BEGIN; SET LOCAL statement_timeout = 0";
+        let begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0; \
+                     SET LOCAL idle_in_transaction_session_timeout = '30s'";
         let mut transaction = connection.begin_with(begin).await?;
         let lock =
             sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('session-kit ' || $1, 0))");

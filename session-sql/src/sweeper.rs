@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use session_core::ErrorKind;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
@@ -14,7 +15,7 @@ use crate::engine::Shared;
 #[derive(Debug, Default)]
 pub(crate) struct Sweeper(Mutex<Option<AbortHandle>>);
 
-/// Sessions freed by one statement: few enough to keep nobody waiting, enough to get on.
+/// Sessions freed by one statement at most: few enough to keep nobody waiting, enough to get on.
 const BATCH: usize = 1_000;
 
 impl Sweeper {
@@ -36,6 +37,7 @@ impl Drop for Sweeper {
 }
 
 async fn sweep<D: Dialect>(shared: Weak<Shared<D>>, pause: Duration) {
+    let mut size = BATCH;
     loop {
         // Nodes that were started together do not sweep together.
         sleep(pause.mul_f64(0.75 + 0.5 * fastrand::f64())).await;
@@ -43,10 +45,16 @@ async fn sweep<D: Dialect>(shared: Weak<Shared<D>>, pause: Duration) {
             // Held for a batch only, or the store would never be dropped.
             let Some(shared) = shared.upgrade() else { return };
             // A task of its own, so that nothing that goes wrong ends this one.
-            let batch = tokio::spawn(async move { shared.purge_expired(BATCH).await });
+            let batch = tokio::spawn(async move { shared.purge_expired(size).await });
             match batch.await {
-                Ok(Ok(BATCH..)) => {}
+                Ok(Ok(freed)) if freed >= size => size = (2 * size).min(BATCH),
                 Ok(Ok(_)) => break,
+                // Rolled back as a whole: so many would never be freed.
+                Ok(Err(error)) if error.kind() == ErrorKind::Timeout && size > 1 => {
+                    tracing::warn!(%error, size, "expired sessions are freed in smaller batches");
+                    size /= 2;
+                    break;
+                }
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "expired sessions stay until the next round");
                     break;

@@ -13,7 +13,8 @@ CREATE TABLE {table} (
     idle_timeout BIGINT,
     absolute_timeout BIGINT,
     -- Who is signed in, and from what device. A device of which nothing is known is two empty texts.
-    subject TEXT,
+    -- By its bytes: other orders change with the system's libraries, under the index.
+    subject TEXT COLLATE "C",
     user_agent TEXT,
     address TEXT,
     payload BYTEA NOT NULL

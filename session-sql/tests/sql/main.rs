@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod conformance;
+mod defaults;
 mod faults;
 mod fixture;
 mod outsider;

@@ -59,7 +59,7 @@ async fn a_pooler_gets_a_transaction_for_each_statement_which_is_prepared_anew()
     load().await;
     meter.is_warm = true;
     for _ in 0..2 {
-        meter.expect("load", "4 statements, 4 round trips", load).await;
+        meter.expect("load", "5 statements, 4 round trips", load).await;
     }
 }
 

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
-use session_core::{ErrorKind, Load, Store as _};
+use session_core::{Clock as _, ErrorKind, Load, Store as _, SystemClock, Touch};
 use session_sql::SqlStoreBuilder;
+use session_testkit::proxy::{Direction, Fault, Proxy};
 use session_testkit::sample;
 use session_testkit::servers::{PgBouncer, Postgres, ServerHarness};
+use tokio::task::JoinHandle;
 
-use super::calls::{Sessions, Targets, assert_refused};
-use super::server::Server as _;
-use super::{LONG, until};
+use super::calls::{Sessions, Targets, assert_failed, assert_refused};
+use super::server::Server;
+use super::{DEADLINE, LONG, until};
 use crate::fixture;
 use crate::outsider::Outsider;
 
@@ -24,6 +26,7 @@ async fn start() -> (Postgres, PgBouncer) {
     let pgbouncer = PgBouncer::builder(&postgres)
         .config("default_pool_size", POOL)
         .config("max_client_conn", 1_000)
+        .config("server_login_retry", 1)
         .start()
         .await;
     (postgres, pgbouncer)
@@ -106,6 +109,66 @@ async fn a_transaction_pooler_that_nobody_spoke_of_is_told_of() {
         assert!(error.to_string().contains("through_transaction_pooler"), "{error}");
     }
 }
+
+/// PgBouncer tells of a server that has gone with a code of its own, for statements that may have
+/// been executed, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_behind_a_pooler_is_an_outage() {
+    let (postgres, pgbouncer) = start().await;
+    let store = builder(&pgbouncer, "killed").timeout(DEADLINE).build().unwrap();
+    let sessions = Sessions::create(&store).await;
+    let targets = Targets::create(&store).await;
+    let lock = postgres.lock("killed").await;
+    let (answers, ()) = tokio::join!(targets.write_all(), async {
+        until("a call to be under way", LONG, async || postgres.count(WAITING).await > 0).await;
+        postgres.kill();
+    });
+    let outage = [ErrorKind::Unavailable, ErrorKind::Timeout];
+    let refused = answers.into_iter().filter(|answered| answered.answer.is_err());
+    let refused: Vec<_> = refused.collect();
+    assert!(!refused.is_empty());
+    assert_failed(&refused, &outage, DEADLINE);
+    assert_failed(&targets.call_all().await, &outage, DEADLINE);
+    drop(lock);
+    postgres.restart().await;
+    until("loads", LONG, async || sessions.load_some(8).await == 8).await;
+    sessions.assert_intact().await;
+}
+
+/// A node that hangs, or is cut off, between a statement and its `COMMIT`: the pooler goes on waiting
+/// for it, and so would everybody who wants to log the session out.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_cut_off_before_the_commit_keeps_no_lock() {
+    let (postgres, pgbouncer) = start().await;
+    let proxy = Proxy::start(pgbouncer.address()).await;
+    let [own, through] = [pgbouncer.address(), proxy.address()].map(|it| it.to_string());
+    let cut_off = fixture::builder(&pgbouncer.url().replace(&own, &through), "cut_off");
+    let cut_off = cut_off.through_transaction_pooler().timeout(DEADLINE).build().unwrap();
+    let (key, record) = (sample::key(), sample::record(SystemClock.now()));
+    until("a session", LONG, async || cut_off.create(&key, &record).await.is_ok()).await;
+
+    let mut touching = None;
+    let lock = postgres.lock("cut_off").await;
+    until("a touch to wait for the lock", LONG, async || {
+        let touch = || {
+            let (store, touch) =
+                (cut_off.clone(), Touch { key, idle_deadline: record.absolute_deadline });
+            tokio::spawn(async move { store.touch(&[touch]).await })
+        };
+        touching.take_if(|it: &mut JoinHandle<_>| it.is_finished());
+        touching.get_or_insert_with(touch);
+        postgres.count(WAITING).await == 1
+    })
+    .await;
+    // Its `COMMIT` arrives nowhere, nor does that it hangs up.
+    proxy.set(Fault::Blackhole(Direction::ToServer)).await;
+    lock.release().await;
+    touching.expect("a touch").await.unwrap().unwrap_err();
+    let store = builder(&pgbouncer, "cut_off").timeout(DEADLINE).build().unwrap();
+    until("a log-out", LONG, async || store.delete(&key).await.is_ok_and(|ended| ended)).await;
+}
+
+const WAITING: &str = <Postgres as Server>::WAITING;
 
 /// That PgBouncer's connections are as it made them: in no transaction, and with no lock, no setting
 /// and no prepared statement of ours.

@@ -46,6 +46,26 @@ async fn expired_sessions_go_by_themselves_until_the_last_handle_has_gone() {
     postgres.settled(0).await;
 }
 
+/// A batch that takes longer than a statement may is never done; smaller ones are.
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_that_take_too_long_become_smaller() {
+    let postgres = Postgres::start().await;
+    let store = builder(&postgres.url(), "swept").sweep_every(PAUSE).build().unwrap();
+    expire_some(&store).await;
+    until_empty(&postgres).await;
+    let slowly = "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS \
+                  $$ BEGIN PERFORM pg_sleep(0.002); RETURN OLD; END $$; \
+                  CREATE TRIGGER slowly BEFORE DELETE ON s_swept \
+                  FOR EACH ROW EXECUTE FUNCTION slowly()";
+    postgres.query(slowly).await;
+    let fill = "INSERT INTO s_swept (session_key, revision, created_at, idle_deadline, \
+                absolute_deadline, payload) \
+                SELECT substring(sha256(n::text::bytea) || sha256(n::text::bytea) FOR 34), \
+                1, 0, n, n, '' FROM generate_series(1, 1000) AS n";
+    postgres.query(fill).await;
+    until_empty(&postgres).await;
+}
+
 /// Shortest pause between two rounds that there may be.
 const PAUSE: Duration = Duration::from_secs(1);
 
