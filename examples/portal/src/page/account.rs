@@ -77,7 +77,7 @@ impl Account {
                 }
                 form method="post" action="/revoke-others" {
                     button #sign-out-others type="submit" disabled[self.devices.len() < 2] {
-                        "Sign out all other devices"
+                        "Sign out others"
                     }
                 }
             }

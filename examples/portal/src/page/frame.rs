@@ -48,7 +48,7 @@ pub(super) fn page(title: &str, user: Option<&str>, content: Markup) -> Markup {
 }
 
 /// A page that can load nothing, run nothing and be framed by nobody, should anything get into it
-/// that was not escaped.
+/// that was not escaped. What a browser is told to ask from outside the page, it may ask the portal.
 pub(super) fn reply(status: u16, page: Markup) -> Reply {
     Reply::new(status, page.into_string())
         .with("content-type", "text/html; charset=utf-8")
@@ -62,7 +62,8 @@ pub(super) fn reply(status: u16, page: Markup) -> Reply {
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let digest = STANDARD.encode(Sha256::digest(STYLE));
     format!(
-        "default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action 'self'; \
+        "default-src 'none'; style-src 'sha256-{digest}'; img-src data:; connect-src 'self'; \
+         form-action 'self'; \
          base-uri 'none'; frame-ancestors 'none'"
     )
 });
