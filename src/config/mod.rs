@@ -48,7 +48,7 @@
 //!
 //! | key | default | what it says, and what it costs |
 //! |---|---|---|
-//! | `store` | | the name of a store under `[stores]` |
+//! | `store` | the only store | the name of a store under `[stores]` |
 //! | `namespace` | the cookie's name | what keeps kinds of session apart, in keys and in what is sealed |
 //! | `idle_timeout`, `absolute_timeout` | `"30m"`, `"12h"` | how long a session lives unused, and at most |
 //! | `touch_after` | `0.1` | after which part of the idle timeout use is written down: at most one write for that long |
@@ -368,9 +368,23 @@ impl Config {
         self.compose().map_err(|error| self.places.locate(error).with("file", &self.origin))
     }
 
+    /// The name of the store that sessions are in.
+    fn store(&self) -> Result<&str, Error> {
+        if let Some(name) = self.session.store() {
+            return Ok(name);
+        }
+        let names: Vec<&str> = self.stores.keys().map(String::as_str).collect();
+        let reason = match *names {
+            [name] => return Ok(name),
+            [] => "there is no store".to_owned(),
+            _ => format!("which of the stores is it? There are: {}", names.join(", ")),
+        };
+        Err(Error::new(ErrorKind::Misconfigured, reason).with("field", "session.store"))
+    }
+
     fn compose(&self) -> Result<Sessions, Error> {
         let mut stores = Context::of(self, self.session.timeouts()?);
-        let store = stores.named(self.session.store(), "session.store")?;
+        let store = stores.named(self.store()?, "session.store")?;
         stores.build_all()?;
         let builder = self.watched(Sessions::builder_shared(store));
         let builder = self.session.apply(builder, &self.registry)?;
@@ -420,8 +434,12 @@ struct Sections {
 
 impl Sections {
     fn read(registry: &Registry, mut document: Table) -> Result<Self, Error> {
-        let (session, stores) =
-            (section(&mut document, "session"), section(&mut document, "stores"));
+        // Every setting of a session has a default.
+        let session = match document.contains_key("session") {
+            true => section(&mut document, "session"),
+            false => Ok(Table::new()),
+        };
+        let stores = section(&mut document, "stores");
         // Before one is missing that is misspelt.
         if let Some(name) = document.keys().next() {
             let suggestion = Suggestion::new(name, ["session", "stores"]);

@@ -50,7 +50,7 @@ impl Config {
 
     /// Stores hold connections and caches: they stay, and so does what they were built from.
     fn check_stores(&self, newer: &Self) -> Result<(), Error> {
-        if newer.session.store() != self.session.store() {
+        if newer.store()? != self.store()? {
             return Err(fixed("session.store".to_owned()));
         }
         let names = self.stores.keys().chain(newer.stores.keys());

@@ -38,7 +38,7 @@ impl Registry {
     ///
     /// ```
     /// let schema = session_kit::config::Registry::new().schema();
-    /// assert_eq!(schema.get("required").unwrap(), &serde_json::json!(["session", "stores"]));
+    /// assert_eq!(schema.get("required").unwrap(), &serde_json::json!(["stores"]));
     /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "config-schema")))]
     pub fn schema(&self) -> Schema {
@@ -75,7 +75,7 @@ impl Registry {
                     "additionalProperties": { "oneOf": kinds },
                 },
             },
-            "required": ["session", "stores"],
+            "required": ["stores"],
             "additionalProperties": false,
         });
         AsWritten.transform(&mut schema);

@@ -14,8 +14,8 @@ use super::{Period, Registry, Size};
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "config-schema", derive(schemars::JsonSchema))]
 pub(super) struct SessionSettings {
-    /// The name of a store under `[stores]`.
-    store: String,
+    /// The name of a store under `[stores]`. Default: the only one.
+    store: Option<String>,
     /// What keeps kinds of session apart, in keys and in what is sealed. Default: the cookie's
     /// name.
     namespace: Option<String>,
@@ -161,8 +161,8 @@ struct RingSettings {
 }
 
 impl SessionSettings {
-    pub(super) fn store(&self) -> &str {
-        &self.store
+    pub(super) fn store(&self) -> Option<&str> {
+        self.store.as_deref()
     }
 
     /// How long sessions live that have no timeouts of their own.

@@ -220,12 +220,24 @@ fn what_cannot_be_right_stops_the_start() {
 }
 
 #[test]
+fn the_only_store_needs_no_naming() {
+    let only = "[stores.main]\nkind = \"memory\"";
+    for text in [only.to_owned(), format!("[session]\nidle_timeout = \"5m\"\n{only}")] {
+        sessions(&text, &[]).unwrap();
+    }
+}
+
+#[test]
 fn a_text_that_is_no_configuration_is_refused() {
     let cases: &[(&str, &[&str])] = &[
-        ("", &["`[session]` is missing"]),
+        ("", &["`[stores]` is missing"]),
         ("[session]\nstore = \"main\"", &["`[stores]` is missing"]),
         ("session = 1", &["session", "section"]),
-        ("[session]\n[stores]", &["session", "missing field `store`"]),
+        ("[session]\n[stores]", &["session.store", "there is no store"]),
+        (
+            "[stores.a]\nkind = \"memory\"\n[stores.b]\nkind = \"memory\"",
+            &["session.store", "a, b"],
+        ),
         ("[session]\nstore = 1\n[stores]", &["session.store", "1"]),
         ("[session\n", &["not TOML", "line: 1"]),
         (

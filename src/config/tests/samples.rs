@@ -130,7 +130,6 @@ mod schema {
             ("max_sessions", "max", "stores.main: fits 0"),
             ("max_sessions = 1000000", "max_sessions = -1", "stores.main: fits 0"),
             ("kind = \"memory\"", "", "stores.main: fits 0"),
-            ("store = \"main\"", "", "session: lacks \"store\""),
             ("store = \"main\"", "store = \"main\"\ncodec = \"yaml\"", "session.codec: not one of"),
             (
                 "store = \"main\"",
