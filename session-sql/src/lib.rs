@@ -67,7 +67,7 @@
 //! unknown.
 //!
 //! A server that is read-only (a replica, or a primary that was demoted) is not connected to, and is left with the first
-//! write that it refuses; until then connections to a primary that was demoted while they were open read what it has. What
+//! write that it refuses. Until then, connections to a primary that was demoted while they were open read what it has. What
 //! the database refuses has its code in the error's context, as `code`: SQLSTATE on PostgreSQL, error
 //! numbers on MySQL and MariaDB, result codes on SQLite.
 //!

@@ -38,7 +38,8 @@ impl<D: Dialect> Pool<D> {
     ) -> Result<Self, Error> {
         // A call that finds a dead connection has time for another one.
         let patience = timeout / 4;
-        let connector = Connector { dialect, access, patience, doubted: Mutex::default() };
+        let (doubted, left) = (Mutex::default(), Mutex::default());
+        let connector = Connector { dialect, access, patience, doubted, left };
         deadpool::managed::Pool::builder(connector)
             .max_size(max_connections)
             // So that those which are not needed are left alone, and not all kept half busy.
@@ -59,8 +60,9 @@ impl<D: Dialect> Pool<D> {
         }
     }
 
-    /// Lets go of all connections that nobody uses at the moment.
-    pub(crate) fn forget_idle(&self) {
+    /// Lets go of all connections that there are: of those in use when they come back.
+    pub(crate) fn leave(&self) {
+        *lock(&self.connections.manager().left) = Some(Instant::now());
         self.connections.retain(|_, _| false);
     }
 }
@@ -113,6 +115,8 @@ struct Connector<D> {
     patience: Duration,
     /// When one did not come. What was not used since then is probably as dead.
     doubted: Mutex<Option<Instant>>,
+    /// When all connections were to be let go of that there were.
+    left: Mutex<Option<Instant>>,
 }
 
 /// For how long a connection that was sound is taken to be.
@@ -133,6 +137,9 @@ impl<D: Dialect> Manager for Connector<D> {
         connection: &mut D::Connection,
         metrics: &Metrics,
     ) -> RecycleResult<Failure> {
+        if *lock(&self.left) > Some(metrics.created) {
+            return Err(RecycleError::message("others led to a server that was left"));
+        }
         let idle = metrics.last_used();
         if idle < TRUSTED {
             return Ok(());
@@ -163,7 +170,7 @@ impl<D: Dialect> Pool<D> {
             Condition::Sound => lent.give_back(),
             Condition::Unsuitable | Condition::Lost => {
                 drop(lent);
-                self.forget_idle();
+                self.leave();
             }
         }
     }

@@ -6,12 +6,34 @@ use session_testkit::servers::Postgres;
 
 use super::calls::{Sessions, Targets, assert_failed, assert_refused};
 use super::server::Server;
-use super::{LONG, RECOVERY, open_patient, until};
+use super::{CONNECTIONS, LONG, RECOVERY, builder, open_patient, until};
 use crate::fixture::TIMEOUT;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_only_server_is_told_of_and_left() {
     check(&Postgres::start().await, "read_only", "25006").await;
+}
+
+/// Those that were at something else when the first write was refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_were_lent_are_left_too() {
+    let postgres = Postgres::start().await;
+    let store = builder(&postgres.url(), "lent").timeout(TIMEOUT).max_connections(CONNECTIONS + 1);
+    let store = store.build().unwrap();
+    let sessions = Sessions::create_patiently(&store).await;
+    let lock = postgres.lock("lent").await;
+    let touches = sessions.wait_on_all(&postgres).await;
+    let targets = Targets::create(&store).await;
+    postgres.read_only(true).await;
+    assert_writes_are_refused(&targets, "25006").await;
+    lock.release().await;
+    for touched in touches.await.unwrap() {
+        touched.unwrap();
+    }
+    // What a primary that was demoted has to say is of before.
+    for _ in 0..2 * CONNECTIONS {
+        assert_refused(sessions.load_one().await, ErrorKind::Unavailable, Some("25006"));
+    }
 }
 
 pub(super) async fn check<S: Server>(server: &S, namespace: &str, code: &str) {
