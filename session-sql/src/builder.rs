@@ -51,7 +51,8 @@ impl SqlStoreBuilder {
     }
 
     /// Keeps sessions in this table, a [`TableName`]. Applications in one database are told apart
-    /// by it.
+    /// by it. All nodes have to write it alike, with the schema or without: changes are announced
+    /// under this name.
     ///
     /// # Default
     ///
