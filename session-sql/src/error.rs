@@ -19,6 +19,8 @@ pub(crate) enum Condition {
     Sound,
     /// It leads to a server that must not be asked again.
     Unsuitable,
+    /// It is gone, which says nothing of the others.
+    Closed,
     /// It is gone, and so, probably, are those that were opened to the same server before.
     Lost,
 }
@@ -75,10 +77,16 @@ impl Failure {
         Self { connection: Condition::Unsuitable, outcome: Outcome::NotExecuted, ..self }
     }
 
-    /// The server hangs up after this answer.
-    #[cfg(feature = "mysql")]
+    /// The server hangs up after this answer, or somebody in between has forgotten the statement.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     fn closed(self) -> Self {
-        Self { connection: Condition::Unsuitable, ..self }
+        Self { connection: Condition::Closed, ..self }
+    }
+
+    /// By the code alone one cannot tell whether it was executed.
+    #[cfg(feature = "postgres")]
+    fn unknown(self) -> Self {
+        Self { outcome: Outcome::Unknown, ..self }
     }
 
     fn lost(self) -> Self {
@@ -131,7 +139,7 @@ fn of_database(error: &dyn sqlx::error::DatabaseError) -> Failure {
 #[cfg(feature = "postgres")]
 fn of_postgres(code: &str, is_fatal: bool) -> Failure {
     let coded = |kind, message| Failure::coded(code, kind, message);
-    match code {
+    let failure = match code {
         "40001" | "40P01" | "55P03" => coded(ErrorKind::Unavailable, CONTENDED).contended(),
         "57014" => coded(ErrorKind::Timeout, TOO_SLOW),
         "25006" => coded(ErrorKind::Unavailable, READ_ONLY).unsuitable(),
@@ -144,8 +152,10 @@ fn of_postgres(code: &str, is_fatal: bool) -> Failure {
         "3F000" => coded(ErrorKind::Misconfigured, "there is no schema of that name"),
         // So PgBouncer tells of whatever happens to a server behind it.
         "08P01" if is_fatal => coded(ErrorKind::Unavailable, ENDED).lost(),
-        // A statement that was prepared is gone, or there already, or another than is executed.
-        "26000" | "42P05" | "08P01" => coded(ErrorKind::Misconfigured, POOLER).unsuitable(),
+        // Another statement than was prepared is executed.
+        "08P01" => coded(ErrorKind::Misconfigured, POOLER).unsuitable().unknown(),
+        // A statement that was prepared is gone, or there already.
+        "26000" | "42P05" => coded(ErrorKind::Misconfigured, POOLER).unsuitable(),
         "23505" => coded(ErrorKind::Misuse, TAKEN).taken(),
         _ => match code.get(..2).unwrap_or_default() {
             // The transaction is over without our doing, or in a state that we do not bring about.
@@ -154,6 +164,10 @@ fn of_postgres(code: &str, is_fatal: bool) -> Failure {
             "22" | "23" | "42" => coded(ErrorKind::Misconfigured, FOREIGN_TABLE),
             _ => coded(ErrorKind::Unavailable, REFUSED),
         },
+    };
+    match failure.connection {
+        Condition::Sound if is_fatal => failure.closed(),
+        _ => failure,
     }
 }
 
@@ -165,9 +179,13 @@ fn of_mysql(number: u16) -> Failure {
     match number {
         1205 | 1213 | 1020 | 3101 | 3572 => coded(ErrorKind::Unavailable, CONTENDED).contended(),
         1969 | 3024 => coded(ErrorKind::Timeout, TOO_SLOW),
-        1290 | 1792 | 1836 | 3989 => coded(ErrorKind::Unavailable, READ_ONLY).unsuitable(),
-        // A node of a group that is not ready; a statement that somebody in between has forgotten.
-        1047 | 1243 => coded(ErrorKind::Unavailable, REFUSED).unsuitable(),
+        1036 | 1290 | 1792 | 1836 | 1874 | 3989 => {
+            coded(ErrorKind::Unavailable, READ_ONLY).unsuitable()
+        }
+        // A node of a group that is not ready.
+        1047 => coded(ErrorKind::Unavailable, REFUSED).unsuitable(),
+        // A statement that somebody in between has forgotten.
+        1243 => coded(ErrorKind::Unavailable, REFUSED).unsuitable().closed(),
         1021 | 1114 => coded(ErrorKind::Full, NO_ROOM),
         1040 | 1203 | 1226 => coded(ErrorKind::Unavailable, TOO_MANY).unsuitable(),
         1142 | 1143 | 1227 | 1370 => coded(ErrorKind::Unavailable, FORBIDDEN),

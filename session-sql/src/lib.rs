@@ -50,7 +50,7 @@
 //! On PostgreSQL a change and its announcement are the same statement. Statements are prepared once for
 //! each connection, and their text is made once for each store.
 //!
-//! Expired sessions are absent at once, and their rows go in batches of a thousand, by a
+//! Expired sessions are absent at once, and their rows go in batches of a thousand at most, by a
 //! [task](SqlStoreBuilder::sweep_every) on every node: on PostgreSQL, MySQL and MariaDB each skips what another one
 //! is about (`SKIP LOCKED`).
 //!
@@ -78,6 +78,7 @@
 //! | the table is missing, or is not as session-kit makes it; a pooler that was not spoken of | [`Misconfigured`](session_core::ErrorKind::Misconfigured) |
 //! | a row that is no session (lists leave it out), a damaged file | [`Corrupt`](session_core::ErrorKind::Corrupt) |
 //! | no room left | [`Full`](session_core::ErrorKind::Full) |
+//! | a payload longer than the column, or than the server's `max_allowed_packet` | [`TooLarge`](session_core::ErrorKind::TooLarge) |
 //!
 //! # PostgreSQL
 //!
@@ -89,7 +90,8 @@
 //! The channel is named after the table as it is written: all nodes have to write it alike, with the schema or without.
 //!
 //! A pooler in transaction mode needs
-//! [`through_transaction_pooler`](SqlStoreBuilder::through_transaction_pooler).
+//! [`through_transaction_pooler`](SqlStoreBuilder::through_transaction_pooler), and no `options` in the URL; PgBouncer
+//! tells of an outage as one from 1.16 on.
 //!
 //! # MySQL, MariaDB
 //!

@@ -163,13 +163,13 @@ impl Dialect for MySql {
         let connection = MySqlConnection::connect_with(&self.options).await;
         let mut connection = connection.map_err(Failure::unconnected)?;
         // At the default level gaps between rows are locked as well, and creates wait for purges.
-        // Whoever waits for a lock of the whole table may not be told that nobody waits for them any
-        // more. What is too long for a column is refused, and what is acknowledged is committed.
+        // A statement that waits for a table's lock does not notice that its connection was closed.
+        // What is too long for a column is refused, and what is acknowledged is committed.
         let settings = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
                         SET SESSION innodb_lock_wait_timeout = 1; \
                         SET SESSION lock_wait_timeout = 1; \
                         SET SESSION autocommit = 1; \
-                        SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')";
+                        SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'";
         let set = sqlx::raw_sql(settings).execute(&mut connection).await;
         set.map_err(Failure::unconnected)?;
         // A replica answers as well, with what it has got so far. The setting is a number here, and a
@@ -200,6 +200,9 @@ impl Dialect for MySql {
             let message = "another node is still bringing the tables up to date";
             return Err(Failure::refused(Error::new(ErrorKind::Timeout, message)));
         }
+        // A step that is given up half way has to be mended by hand.
+        let patience = "SET SESSION lock_wait_timeout = 60";
+        sqlx::raw_sql(patience).execute(&mut *connection).await?;
         self.refuse_occupied(connection).await?;
         let bookkeeping = self.table.quoted('`', "_migrations");
         migrations::run(connection, &Self::migrations(&self.table), bookkeeping).await

@@ -60,7 +60,7 @@ impl<D: Dialect> Pool<D> {
         }
     }
 
-    /// Lets go of all connections that there are: of those in use when they come back.
+    /// Lets go of all connections that there are; of those in use, when they come back.
     pub(crate) fn leave(&self) {
         *lock(&self.connections.manager().left) = Some(Instant::now());
         self.connections.retain(|_, _| false);
@@ -79,7 +79,15 @@ pub(crate) struct Lent<D: Dialect> {
 impl<D: Dialect> Lent<D> {
     /// The operation is over, and the connection can serve another one.
     pub(crate) fn give_back(mut self) {
-        self.is_whole = true;
+        self.is_whole = !self.is_left();
+    }
+
+    /// Whether it is one of those that are to be let go of.
+    fn is_left(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| {
+            let created = Object::metrics(connection).created;
+            Object::pool(connection).is_some_and(|pool| pool.manager().has_left_since(created))
+        })
     }
 }
 
@@ -122,12 +130,26 @@ struct Connector<D> {
 /// For how long a connection that was sound is taken to be.
 const TRUSTED: Duration = Duration::from_secs(1);
 
+impl<D> Connector<D> {
+    /// Whether all connections of that moment were to be let go of.
+    fn has_left_since(&self, moment: Instant) -> bool {
+        *lock(&self.left) > Some(moment)
+    }
+}
+
 impl<D: Dialect> Manager for Connector<D> {
     type Type = D::Connection;
     type Error = Failure;
 
     async fn create(&self) -> Result<D::Connection, Failure> {
-        self.dialect.connect(self.access).await
+        loop {
+            let begun = Instant::now();
+            let connection = self.dialect.connect(self.access).await?;
+            // It may lead to the server that was left meanwhile.
+            if !self.has_left_since(begun) {
+                return Ok(connection);
+            }
+        }
     }
 
     /// Asks for a sign of life after a pause alone: under load that would be one more round trip
@@ -137,7 +159,7 @@ impl<D: Dialect> Manager for Connector<D> {
         connection: &mut D::Connection,
         metrics: &Metrics,
     ) -> RecycleResult<Failure> {
-        if *lock(&self.left) > Some(metrics.created) {
+        if self.has_left_since(metrics.created) {
             return Err(RecycleError::message("others led to a server that was left"));
         }
         let idle = metrics.last_used();
@@ -168,6 +190,9 @@ impl<D: Dialect> Pool<D> {
     pub(crate) fn settle(&self, lent: Lent<D>, condition: Condition) {
         match condition {
             Condition::Sound => lent.give_back(),
+            Condition::Closed => drop(lent),
+            // What is found out late says nothing of connections that were made since.
+            Condition::Unsuitable | Condition::Lost if lent.is_left() => drop(lent),
             Condition::Unsuitable | Condition::Lost => {
                 drop(lent);
                 self.leave();

@@ -41,19 +41,27 @@ async fn sweep<D: Dialect>(shared: Weak<Shared<D>>, pause: Duration) {
     loop {
         // Nodes that were started together do not sweep together.
         sleep(pause.mul_f64(0.75 + 0.5 * fastrand::f64())).await;
+        let (mut most, mut freed) = (BATCH, 0);
         loop {
             // Held for a batch only, or the store would never be dropped.
             let Some(shared) = shared.upgrade() else { return };
             // A task of its own, so that nothing that goes wrong ends this one.
             let batch = tokio::spawn(async move { shared.purge_expired(size).await });
             match batch.await {
-                Ok(Ok(freed)) if freed >= size => size = (2 * size).min(BATCH),
+                Ok(Ok(some)) if some >= size => {
+                    freed += some;
+                    size = (2 * size).min(most);
+                }
                 Ok(Ok(_)) => break,
-                // Rolled back as a whole: so many would never be freed.
+                // On PostgreSQL it was rolled back as a whole: so many would never be freed.
                 Ok(Err(error)) if error.kind() == ErrorKind::Timeout && size > 1 => {
                     tracing::warn!(%error, size, "expired sessions are freed in smaller batches");
                     size /= 2;
-                    break;
+                    most = size;
+                    // Unless that was the server and not the batch.
+                    if freed == 0 {
+                        break;
+                    }
                 }
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "expired sessions stay until the next round");

@@ -374,12 +374,15 @@ impl Config {
             return Ok(name);
         }
         let names: Vec<&str> = self.stores.keys().map(String::as_str).collect();
-        let reason = match *names {
+        let (field, reason) = match *names {
             [name] => return Ok(name),
-            [] => "there is no store".to_owned(),
-            _ => format!("which of the stores is it? There are: {}", names.join(", ")),
+            [] => ("stores", "there is no store".to_owned()),
+            _ => {
+                let names = names.join(", ");
+                ("session.store", format!("which of the stores is it? There are: {names}"))
+            }
         };
-        Err(Error::new(ErrorKind::Misconfigured, reason).with("field", "session.store"))
+        Err(Error::new(ErrorKind::Misconfigured, reason).with("field", field))
     }
 
     fn compose(&self) -> Result<Sessions, Error> {

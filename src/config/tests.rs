@@ -233,7 +233,7 @@ fn a_text_that_is_no_configuration_is_refused() {
         ("", &["`[stores]` is missing"]),
         ("[session]\nstore = \"main\"", &["`[stores]` is missing"]),
         ("session = 1", &["session", "section"]),
-        ("[session]\n[stores]", &["session.store", "there is no store"]),
+        ("[session]\n[stores]", &["field: stores", "there is no store"]),
         (
             "[stores.a]\nkind = \"memory\"\n[stores.b]\nkind = \"memory\"",
             &["session.store", "a, b"],

@@ -22,7 +22,7 @@ const MAX_BODY: usize = 64 * 1024;
 
 /// How much more is read, and dropped: a client that is still sending when the connection is
 /// closed may never see why.
-const MAX_DISCARDED: usize = 64 * 1024 * 1024;
+const MAX_DISCARDED: usize = 8 * 1024 * 1024;
 
 /// How long that may take.
 const DISCARDED_WITHIN: Duration = Duration::from_secs(2);

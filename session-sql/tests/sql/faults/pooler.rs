@@ -115,9 +115,9 @@ async fn a_transaction_pooler_that_nobody_spoke_of_is_told_of() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_killed_behind_a_pooler_is_an_outage() {
     let (postgres, pgbouncer) = start().await;
-    let store = builder(&pgbouncer, "killed").timeout(DEADLINE).build().unwrap();
-    let sessions = Sessions::create(&store).await;
-    let targets = Targets::create(&store).await;
+    let patient = builder(&pgbouncer, "killed").build().unwrap();
+    let sessions = Sessions::create_patiently(&patient).await;
+    let targets = Targets::create(&patient).await;
     let lock = postgres.lock("killed").await;
     let (answers, ()) = tokio::join!(targets.write_all(), async {
         until("a call to be under way", LONG, async || postgres.count(WAITING).await > 0).await;
@@ -127,7 +127,9 @@ async fn a_server_that_is_killed_behind_a_pooler_is_an_outage() {
     let refused = answers.into_iter().filter(|answered| answered.answer.is_err());
     let refused: Vec<_> = refused.collect();
     assert!(!refused.is_empty());
-    assert_failed(&refused, &outage, DEADLINE);
+    assert_failed(&refused, &outage, fixture::TIMEOUT);
+    let store = builder(&pgbouncer, "killed").timeout(DEADLINE).build().unwrap();
+    let targets = targets.through(&store);
     assert_failed(&targets.call_all().await, &outage, DEADLINE);
     drop(lock);
     postgres.restart().await;
@@ -165,7 +167,7 @@ async fn who_is_cut_off_before_the_commit_keeps_no_lock() {
     lock.release().await;
     touching.expect("a touch").await.unwrap().unwrap_err();
     let store = builder(&pgbouncer, "cut_off").timeout(DEADLINE).build().unwrap();
-    until("a log-out", LONG, async || store.delete(&key).await.is_ok_and(|ended| ended)).await;
+    until("a log-out", LONG, async || store.delete(&key).await.is_ok()).await;
 }
 
 const WAITING: &str = <Postgres as Server>::WAITING;

@@ -61,7 +61,7 @@ async fn batches_that_take_too_long_become_smaller() {
     let fill = "INSERT INTO s_swept (session_key, revision, created_at, idle_deadline, \
                 absolute_deadline, payload) \
                 SELECT substring(sha256(n::text::bytea) || sha256(n::text::bytea) FOR 34), \
-                1, 0, n, n, '' FROM generate_series(1, 1000) AS n";
+                1, 0, n, n, '' FROM generate_series(1, 600) AS n";
     postgres.query(fill).await;
     until_empty(&postgres).await;
 }
