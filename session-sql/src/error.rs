@@ -20,6 +20,7 @@ pub(crate) enum Condition {
     /// It leads to a server that must not be asked again.
     Unsuitable,
     /// It is gone, which says nothing of the others.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     Closed,
     /// It is gone, and so, probably, are those that were opened to the same server before.
     Lost,

@@ -190,6 +190,7 @@ impl<D: Dialect> Pool<D> {
     pub(crate) fn settle(&self, lent: Lent<D>, condition: Condition) {
         match condition {
             Condition::Sound => lent.give_back(),
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
             Condition::Closed => drop(lent),
             // What is found out late says nothing of connections that were made since.
             Condition::Unsuitable | Condition::Lost if lent.is_left() => drop(lent),
