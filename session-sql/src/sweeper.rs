@@ -41,15 +41,15 @@ async fn sweep<D: Dialect>(shared: Weak<Shared<D>>, pause: Duration) {
     loop {
         // Nodes that were started together do not sweep together.
         sleep(pause.mul_f64(0.75 + 0.5 * fastrand::f64())).await;
-        let (mut most, mut freed) = (BATCH, 0);
+        let (mut most, mut has_freed) = (BATCH, false);
         loop {
             // Held for a batch only, or the store would never be dropped.
             let Some(shared) = shared.upgrade() else { return };
             // A task of its own, so that nothing that goes wrong ends this one.
             let batch = tokio::spawn(async move { shared.purge_expired(size).await });
             match batch.await {
-                Ok(Ok(some)) if some >= size => {
-                    freed += some;
+                Ok(Ok(freed)) if freed >= size => {
+                    has_freed = true;
                     size = (2 * size).min(most);
                 }
                 Ok(Ok(_)) => break,
@@ -59,7 +59,7 @@ async fn sweep<D: Dialect>(shared: Weak<Shared<D>>, pause: Duration) {
                     size /= 2;
                     most = size;
                     // Unless that was the server and not the batch.
-                    if freed == 0 {
+                    if !has_freed {
                         break;
                     }
                 }

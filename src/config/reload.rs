@@ -37,7 +37,8 @@ impl Config {
     ///
     /// [`ErrorKind::Misconfigured`] for what cannot change while the application runs: whatever is
     /// under `[stores]`, which of them keeps the sessions, and what [`Sessions::reload`] names. Then
-    /// everything stays as it was.
+    /// everything stays as it was. A file without a section `[session]` is one in which all of it has
+    /// its default.
     pub fn reload(&self, sessions: &Sessions, newer: &Self) -> Result<(), Error> {
         self.check_stores(newer)
             .and_then(|()| {

@@ -84,7 +84,7 @@ pub use mariadb::{MariaDb, MariaDbBuilder};
 pub use pgbouncer::{PgBouncer, PgBouncerBuilder};
 pub use port::Port;
 pub use postgres::{Postgres, PostgresBuilder};
-pub use stopwatch::Stopwatch;
+pub use stopwatch::{Stopwatch, until};
 
 #[cfg(feature = "servers")]
 pub use self::{

@@ -64,6 +64,23 @@ impl Drop for Stopwatch {
     }
 }
 
+/// Looks again and again until it is so, and tells how long that took, by the clock on the wall.
+///
+/// # Panics
+///
+/// If it is not within `limit`, of the time in which the test was served.
+pub async fn until(what: &str, limit: Duration, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
+    let (start, watch) = (Instant::now(), Stopwatch::start());
+    loop {
+        let is_so = is_so().await;
+        assert!(watch.elapsed() < limit, "waited {limit:?} for {what}");
+        if is_so {
+            return start.elapsed();
+        }
+        tokio::time::sleep(TICK).await;
+    }
+}
+
 const TICK: Duration = Duration::from_millis(5);
 /// What counts of a tick that was late: some lateness is usual on a machine that serves the test.
 const MOST: Duration = TICK.saturating_mul(3);
@@ -76,9 +93,10 @@ mod tests {
     async fn time_in_which_the_runtime_stands_still_is_not_counted() {
         let watch = Stopwatch::start();
         let begun = Instant::now();
-        while watch.elapsed() < Duration::from_millis(50) {
-            tokio::time::sleep(TICK).await;
-        }
+        until("it to go on", Duration::from_secs(10), async || {
+            watch.elapsed() >= Duration::from_millis(50)
+        })
+        .await;
         assert!(begun.elapsed() >= Duration::from_millis(50), "it is never ahead");
         let before = watch.elapsed();
         let blocked = Instant::now();
@@ -87,5 +105,19 @@ mod tests {
         }
         tokio::time::sleep(TICK).await;
         assert!(watch.elapsed() - before < Duration::from_millis(150), "{:?}", watch.elapsed());
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "for it to be soon")]
+    async fn what_becomes_true_too_late_is_noticed() {
+        let limit = Duration::from_millis(20);
+        until("it to be soon", limit, async || {
+            let watch = Stopwatch::start();
+            while watch.elapsed() < 2 * limit {
+                tokio::time::sleep(TICK).await;
+            }
+            true
+        })
+        .await;
     }
 }

@@ -63,7 +63,6 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     let digest = STANDARD.encode(Sha256::digest(STYLE));
     format!(
         "default-src 'none'; style-src 'sha256-{digest}'; img-src data:; connect-src 'self'; \
-         form-action 'self'; \
-         base-uri 'none'; frame-ancestors 'none'"
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
 });

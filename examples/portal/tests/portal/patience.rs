@@ -1,7 +1,6 @@
 //! Waiting for something to become true.
 
-use session_testkit::servers::Stopwatch;
-use tokio::time::{Duration, Instant, interval};
+use tokio::time::Duration;
 
 use crate::client::Client;
 use crate::process::DEADLINE;
@@ -18,18 +17,9 @@ pub(crate) async fn until(what: &str, is_so: impl AsyncFnMut() -> bool) {
 pub(crate) async fn until_within(
     limit: Duration,
     what: &str,
-    mut is_so: impl AsyncFnMut() -> bool,
+    is_so: impl AsyncFnMut() -> bool,
 ) -> Duration {
-    let (start, watch) = (Instant::now(), Stopwatch::start());
-    let mut ticks = interval(Duration::from_millis(10));
-    loop {
-        let is_so = is_so().await;
-        assert!(watch.elapsed() < limit, "waited {limit:?} until {what}");
-        if is_so {
-            return start.elapsed();
-        }
-        ticks.tick().await;
-    }
+    session_testkit::servers::until(what, limit, is_so).await
 }
 
 /// Waits until so many sessions have been read, and so until a slow request has got its own.
